@@ -1,0 +1,171 @@
+// Package backend is the one seam under package txn: the contract of a commit authority.
+//
+// An authority keeps versioned records under scopes and decides, in one total order, which commits
+// take place. Everything above this package (transactions, primitives, the front door) is the same
+// code for every authority; everything below it (memtable, log, files) is the authority's own.
+//
+// # The rules every authority keeps
+//
+//  1. Order. Every commit that writes takes one version, greater than all before it. A version is
+//     never handed out twice, also across a crash that lost its commit.
+//  2. Visibility. A reader names the version it reads at. Published is the greatest v such that
+//     every commit <= v can be read in full; published versions only rise.
+//  3. Checks. Conditions, reads, ranges and the status of scopes are checked and the writes take
+//     effect as one step: no other commit comes between.
+//  4. Prefix. What a crash takes away is a suffix of the commit order, never a hole.
+//  5. Failure. After the first storage error nothing more is accepted (ErrStorage), reads go on.
+//
+// The suite in backendtest holds an authority to these rules.
+//
+// # Bytes
+//
+// One rule for all byte slices and strings that cross this seam: they are immutable from the moment
+// they are handed over, in both directions, and stay valid as long as somebody holds them. A caller
+// that wants to reuse a buffer copies first; so does an authority.
+package backend
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// Scope is a handle to one scope: a run, a shared namespace, or the system scope.
+//
+// Number addresses its keys. Record is the user key of the scope's record in the system scope
+// (primitive codec.ScopeRecords); it is empty for the system scope, which is always writable. The
+// authority keeps what it knows of the scope in Cache; nobody else touches that field. A handle is
+// safe for concurrent use, costs no resource that must be given back, and never expires: after the
+// scope's deletion it answers ErrScopeGone.
+type Scope struct {
+	Number codec.Scope
+	Record string
+	Cache  Cache
+}
+
+// Reader reads records. All methods are safe for concurrent use and never wait for a writer.
+type Reader interface {
+	// Get returns the newest record of a key that lies at or below version at.
+	// The zero Record (Version 0) means that the key did not exist there. A deleted key yields its
+	// tombstone. Expiry is not judged here: the caller compares Record.Expiry with its own clock.
+	// No allocation when the record is in memory.
+	// Errors: ErrStorage or codec.ErrCorrupt when the store cannot be read, ErrClosed, ErrScopeGone,
+	// and the context's error when a disk read is needed and ctx is done.
+	Get(ctx context.Context, s *Scope, p codec.Primitive, key string, at uint64) (Record, error)
+
+	// Scan walks the newest records at or below version at of every key in r, in key order or, with
+	// r.Reverse, against it. Tombstones are passed over; expiry is not judged here. The cursor must
+	// be closed. It is not safe for concurrent use, but any number of cursors may be open.
+	Scan(ctx context.Context, s *Scope, p codec.Primitive, r Range, at uint64) Cursor
+
+	// CommitRecord returns the record of the commit at exactly this version; its Version is 0 when
+	// no commit carries it (a gap, or the future).
+	CommitRecord(ctx context.Context, version uint64) (codec.CommitRecord, error)
+
+	// Tail yields the commits with version >= from in version order, up to what is published when
+	// the walk reaches it, each with the changes of every scope it wrote to. An error is yielded
+	// once and last. Cost: what was committed since from, whatever else the store holds.
+	Tail(ctx context.Context, from uint64) iter.Seq2[Commit, error]
+}
+
+// Backend is a commit authority. All methods are safe for concurrent use.
+type Backend interface {
+	Reader
+
+	// AllocateScope gives out a scope number that was never given out before, also not before a
+	// crash. Errors: ErrStorage, ErrReadOnly, ErrClosed.
+	AllocateScope(ctx context.Context) (codec.Scope, error)
+
+	// Begin pins the published version for a read-write transaction: until the pin is released the
+	// authority can validate reads made at that version. Views need no pin.
+	// Cost: independent of the size of the store. Errors: ErrClosed.
+	Begin() (Pin, error)
+
+	// Commit checks a request and makes its writes take effect as one step. See Request.
+	//
+	// Errors, all of which mean that nothing was written: *ConflictError (ErrConflict),
+	// *ScopeStatusError (ErrScopeNotActive), ErrScopeGone, ErrTxnTooOld, ErrReadOnly, ErrClosed,
+	// codec.ErrTooLarge, codec.ErrInvalidArgument, ErrNoSpace (matches ErrStorage, not sticky), and
+	// the context's error when ctx is done before the commit has its place in the log.
+	// ErrStorage afterwards is sticky; *UnknownOutcomeError wraps it, or the context's error, when the
+	// commit has its place in the log but the caller cannot be told whether it lasts.
+	Commit(ctx context.Context, r *Request) (Outcome, error)
+
+	// Published is the version a new reader sees; Durable the greatest version known to be on
+	// stable storage. Both are one atomic load. A version that was refused to readers because a sync
+	// is under way (strict databases) is in neither.
+	Published() uint64
+	Durable() uint64
+
+	// WaitPublished and WaitDurable return when the version is reached, or with ctx's error,
+	// ErrStorage or ErrClosed. Waiting for a version that was never handed out is
+	// codec.ErrInvalidArgument.
+	WaitPublished(ctx context.Context, version uint64) error
+	WaitDurable(ctx context.Context, version uint64) error
+
+	// Flush returns when every commit that took its place before the call is on stable storage.
+	Flush(ctx context.Context) error
+
+	// Stats returns counters since open. Cheap, not a consistent cut.
+	Stats() Stats
+
+	// Close makes everything durable and gives back all resources: goroutines, files, the lock.
+	// Commits under way end first, later calls answer ErrClosed. A second Close returns nil.
+	Close() error
+}
+
+// Pin is a read-write transaction's hold on a version. Not safe for concurrent use.
+type Pin interface {
+	// Version is the snapshot: all reads of the transaction are made at it.
+	Version() uint64
+	// Err is ErrTxnTooOld once the authority has taken the pin away to free memory, else nil.
+	Err() error
+	// Release gives the pin back. Every pin is released once; a pin must not be used afterwards.
+	Release()
+}
+
+// Durability asks Commit to wait.
+type Durability uint8
+
+const (
+	// AsMode waits as the database's durability mode says.
+	AsMode Durability = iota
+	// Durable returns only when the commit is on stable storage, whatever the mode.
+	Durable
+)
+
+// Commit is one commit as Tail delivers it.
+type Commit struct {
+	codec.CommitRecord
+	Scopes []ScopeChanges // in the order of CommitRecord.Scopes
+}
+
+// ScopeChanges are the keys that one commit wrote in one scope, in key order.
+type ScopeChanges struct {
+	Scope   codec.Scope
+	Number  uint64 // the commit number in the scope: 1, 2, 3...
+	Changes []codec.Change
+}
+
+// Stats are counters since open; sizes are in bytes.
+type Stats struct {
+	Commits       uint64 // commits that took a version
+	ReadOnly      uint64 // commits that wrote nothing and took none
+	Conflicts     uint64 // refused: a read, range or condition no longer held
+	Refused       uint64 // refused for any other reason
+	TooOld        uint64 // pins taken away to free memory
+	BytesLogged   uint64 // handed to the log
+	Syncs         uint64 // syncs asked for
+	SyncTime      time.Duration
+	SlowestSync   time.Duration
+	MemtableHits  uint64 // gets answered from memory (sampled estimate)
+	StoreReads    uint64 // gets that went to the store
+	MemtableBytes int64
+	MemtableKeys  int64
+	Spilled       uint64 // entries evicted from memory
+	OpenPins      int64
+	Expired       uint64 // keys deleted by the sweeper
+	StoreBytes    int64  // size of the store on disk
+}
