@@ -1,0 +1,65 @@
+package inmem
+
+import (
+	"errors"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+	"github.com/inmem-db/inmem/pkg/txn"
+)
+
+// The errors of this package, for errors.Is. Messages name the operation, the run and the key, and
+// what was found against what was expected. A user function's own error comes back unchanged.
+//
+//	error               when                                            what to do
+//	ErrConflict         a key that was read, or named by a CAS, has     run again; Update does
+//	                    changed; errors.As *ConflictError lists all
+//	ErrVersionMismatch  a CAS lost (always together with ErrConflict)   read again, decide anew
+//	ErrTimeout          the context's deadline passed                   matches the context's, too
+//	ErrCanceled         the context was cancelled                       matches the context's, too
+//	ErrReadOnly         a write on a View, or the database takes none   -
+//	ErrClosed           the database was closed                         -
+//	ErrTxnDone          a Tx or View was used after its end             a mistake in the program
+//	ErrTxnTooOld        a transaction pinned too much memory for too    make it shorter
+//	                    long
+//	ErrRunNotFound      no run has this id                              -
+//	ErrRunExists        BeginRun with an id that is taken               Run finds it
+//	ErrRunNotActive     a write to, or the end of, a run that ended     -
+//	ErrInvalidArgument  an argument or option that is never right       a mistake in the program
+//	ErrTooLarge         a key, value, nesting or transaction over its   split it
+//	                    limit
+//	ErrTypeMismatch     a value of another kind than asked for          -
+//	ErrCorrupt          the files hold what was never written           restore; see the message
+//	ErrStorage          the storage failed; unless it also matches      close, look, open again
+//	                    ErrNoSpace the database is read-only now
+//	ErrNoSpace          too little free disk space; nothing was lost    make space, try again
+//	ErrLocked           the directory is open elsewhere                 -
+//	ErrFormat           written by a newer version                      use that one
+//
+// When a commit fails, nothing of it was written, with one exception: an error that says "outcome
+// unknown" means that the commit is in the log while it could not be learned whether it lasts.
+var (
+	ErrConflict        = backend.ErrConflict
+	ErrVersionMismatch = backend.ErrVersionMismatch
+	ErrTimeout         = txn.ErrTimeout
+	ErrCanceled        = txn.ErrCanceled
+	ErrReadOnly        = backend.ErrReadOnly
+	ErrClosed          = backend.ErrClosed
+	ErrTxnDone         = txn.ErrTxnDone
+	ErrTxnTooOld       = backend.ErrTxnTooOld
+	ErrRunNotFound     = backend.ErrScopeGone
+	ErrRunExists       = errors.New("run exists")
+	ErrRunNotActive    = backend.ErrScopeNotActive
+	ErrInvalidArgument = codec.ErrInvalidArgument
+	ErrTooLarge        = codec.ErrTooLarge
+	ErrTypeMismatch    = codec.ErrTypeMismatch
+	ErrCorrupt         = codec.ErrCorrupt
+	ErrStorage         = backend.ErrStorage
+	ErrNoSpace         = backend.ErrNoSpace
+	ErrLocked          = backend.ErrLocked
+	ErrFormat          = codec.ErrFormat
+)
+
+// ConflictError lists every key that stood in the way of a commit, with its run, the version that
+// was read or expected, and the version found. Use errors.As.
+type ConflictError = txn.ConflictError

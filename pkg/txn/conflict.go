@@ -1,0 +1,137 @@
+package txn
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// ConflictError lists every key that stood in the way of a commit, in key order, each key once per
+// demand that failed. It matches backend.ErrConflict, and backend.ErrVersionMismatch if a
+// compare-and-set is among them.
+type ConflictError struct {
+	Keys []ConflictKey
+	_    struct{}
+}
+
+// ConflictKey is one key that stood in the way of a commit.
+type ConflictKey struct {
+	Run       string          // the run's id; empty for a record of the database itself
+	Primitive codec.Primitive // the letter of the primitive that the key belongs to
+	Key       string
+	Expected  uint64 // the version that was read, or that a compare-and-set named; 0: absent
+	Found     uint64 // the version at commit; 0: absent
+	CAS       bool   // a compare-and-set demanded it; otherwise it was read
+}
+
+// String names the key, what was expected, and what was found.
+func (k ConflictKey) String() string {
+	verb := "read at"
+	if k.CAS {
+		verb = "expected"
+	}
+	where := "database"
+	if k.Run != "" {
+		where = "run " + k.Run
+	}
+	return fmt.Sprintf("%s %c/%q %s version %d, found %d",
+		where, byte(k.Primitive), k.Key, verb, k.Expected, k.Found)
+}
+
+// conflictsInMessage bounds the text of an error; Keys has all of them.
+const conflictsInMessage = 3
+
+// Error names the first keys and counts the others.
+func (e *ConflictError) Error() string {
+	var b strings.Builder
+	b.WriteString("conflict: ")
+	for i, k := range e.Keys {
+		if i == conflictsInMessage {
+			fmt.Fprintf(&b, "; and %d more", len(e.Keys)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(k.String())
+	}
+	return b.String()
+}
+
+// Is implements errors.Is for ErrConflict and ErrVersionMismatch.
+func (e *ConflictError) Is(target error) bool {
+	switch target {
+	case backend.ErrConflict:
+		return true
+	case backend.ErrVersionMismatch:
+		return slices.ContainsFunc(e.Keys, func(k ConflictKey) bool { return k.CAS })
+	}
+	return false
+}
+
+// latest is the newest version that the commit lost to.
+func (e *ConflictError) latest() uint64 {
+	var v uint64
+	for _, k := range e.Keys {
+		v = max(v, k.Found)
+	}
+	return v
+}
+
+// explain turns what the authority answered to a request into what the caller is told: conflicts
+// name runs instead of scope numbers, a context's error carries our names.
+func explain(err error, r *backend.Request) error {
+	var c *backend.ConflictError
+	if !errors.As(err, &c) {
+		return ContextError(err)
+	}
+	runs := runNames(r)
+	e := &ConflictError{Keys: make([]ConflictKey, 0, len(c.Keys))}
+	for _, k := range c.Keys {
+		e.Keys = append(e.Keys, ConflictKey{
+			Run: runs[k.Scope], Primitive: k.Primitive, Key: k.Key,
+			Expected: k.Expected, Found: k.Found, CAS: k.CAS,
+		})
+	}
+	// A key that was read twice stands in the read set twice (see readSet), but is one conflict.
+	slices.SortFunc(e.Keys, compareConflicts)
+	e.Keys = slices.Compact(e.Keys)
+	return e
+}
+
+func compareConflicts(a, b ConflictKey) int {
+	cas := func(k ConflictKey) int {
+		if k.CAS {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(
+		cmp.Compare(a.Run, b.Run),
+		cmp.Compare(a.Primitive, b.Primitive),
+		cmp.Compare(a.Key, b.Key),
+		cmp.Compare(cas(a), cas(b)),
+		cmp.Compare(a.Expected, b.Expected),
+	)
+}
+
+// runNames maps the scopes that a request speaks of to their record keys.
+func runNames(r *backend.Request) map[codec.Scope]string {
+	names := map[codec.Scope]string{}
+	note := func(s *backend.Scope) { names[s.Number] = s.Record }
+	for i := range r.Reads {
+		note(r.Reads[i].Scope)
+	}
+	for i := range r.Ranges {
+		note(r.Ranges[i].Scope)
+	}
+	for i := range r.Conditions {
+		note(r.Conditions[i].Scope)
+	}
+	return names
+}

@@ -1,0 +1,207 @@
+package txn
+
+import (
+	"context"
+	"strings"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// Range selects keys; see backend.Range. Primitives name it here, for they do not know the authority.
+type Range = backend.Range
+
+// PrefixRange selects the keys that begin with prefix.
+func PrefixRange(prefix string) Range { return backend.PrefixRange(prefix) }
+
+// Cursor walks the existing keys of a range in key order, or against it. Use it like a
+// backend.Cursor; it must be closed, and it is not safe for concurrent use.
+//
+// Inside a transaction it lays the transaction's own writes, as they were when the scan began, over
+// the snapshot: they replace and hide what is below. Keys of the snapshot that it goes over join the
+// read set, expired ones included, as long as no own write covers them.
+type Cursor struct {
+	ctx   context.Context
+	s     Scope
+	p     codec.Primitive
+	r     Range
+	now   int64
+	below backend.Cursor  // the snapshot
+	own   []backend.Write // what is left of the transaction's writes in the range
+
+	peeked, more bool // below stands on a record that was not yet shown; below has one
+	started      bool
+	exhausted    bool // went to the end of the range
+	closed       bool
+	steps        int
+
+	key   string
+	entry Entry
+	err   error
+}
+
+// contextEvery is how many keys a cursor walks between two looks at its context.
+const contextEvery = 256
+
+// Scan opens a cursor on the existing keys in r. Outside a transaction it reads one version, what is
+// published now, from the first key to the last.
+func (s Scope) Scan(ctx context.Context, p codec.Primitive, r Range) *Cursor {
+	c := &Cursor{ctx: ctx, s: s.Snapshot(), p: p, r: r}
+	if c.err = c.usable(); c.err != nil {
+		return c
+	}
+	var at uint64
+	if t := s.tx; t != nil {
+		at, c.now = t.snapshot, t.now
+		c.own = t.writes.within(s.s.Number, p, r)
+		if t.options.Isolation == Serializable {
+			if t.open == nil {
+				t.open = map[*Cursor]struct{}{}
+			}
+			t.open[c] = struct{}{}
+		}
+	} else {
+		at, c.now = c.s.view.at, c.s.view.now
+	}
+	c.below = s.m.b.Scan(ctx, s.s, p, r, at)
+	return c
+}
+
+func (c *Cursor) usable() error {
+	switch {
+	case c.s.s == nil:
+		return c.s.usable()
+	case c.s.tx != nil:
+		return c.s.tx.usable()
+	}
+	return c.s.view.usable()
+}
+
+// Next moves on and reports whether there is a key. After false it stays false.
+func (c *Cursor) Next() bool {
+	if c.err != nil || c.exhausted || c.closed {
+		return false
+	}
+	if c.err = c.usable(); c.err != nil {
+		return false
+	}
+	if c.steps++; c.steps%contextEvery == 0 {
+		if c.err = done(c.ctx); c.err != nil {
+			return false
+		}
+	}
+	for c.peek() {
+		if c.ownNext() {
+			w := &c.own[0]
+			if c.more && c.below.Key() == w.Key {
+				c.peeked = false // covered by the own write: neither shown nor read
+			}
+			c.own = c.own[1:]
+			if w.Op == backend.Delete {
+				continue
+			}
+			c.key, c.entry = w.Key, pending(w)
+			c.started = true
+			return true
+		}
+		if c.take() {
+			c.started = true
+			return true
+		}
+	}
+	return false
+}
+
+// peek makes sure that below stands on its next record, and reports whether anything is left.
+func (c *Cursor) peek() bool {
+	if !c.peeked {
+		c.more, c.peeked = c.below.Next(), true
+		if !c.more {
+			if c.err = ContextError(c.below.Err()); c.err != nil {
+				return false
+			}
+		}
+	}
+	c.exhausted = !c.more && len(c.own) == 0
+	return !c.exhausted
+}
+
+// ownNext reports whether the next key is one of the transaction's own writes.
+func (c *Cursor) ownNext() bool {
+	if len(c.own) == 0 || !c.more {
+		return len(c.own) > 0
+	}
+	order := strings.Compare(c.own[0].Key, c.below.Key())
+	if c.r.Reverse {
+		order = -order
+	}
+	return order <= 0
+}
+
+// take consumes the record of the snapshot and reports whether it is to be shown.
+func (c *Cursor) take() bool {
+	r := c.below.Record()
+	c.key, c.peeked = c.below.Key(), false
+	if t := c.s.tx; t != nil {
+		t.reads.add(backend.Read{
+			Scope: c.s.s, Primitive: c.p, Key: c.key, Stamp: r.Stamp, Hint: r.Hint,
+		})
+	}
+	c.entry = entry(&r, c.now)
+	return c.entry.Exists
+}
+
+// Key is the user key. REQUIRES: the last Next was true.
+func (c *Cursor) Key() string { return c.key }
+
+// Entry is what the scope shows of the key. REQUIRES: the last Next was true.
+func (c *Cursor) Entry() Entry { return c.entry }
+
+// Err tells why Next answered false; nil means that the range is exhausted.
+func (c *Cursor) Err() error { return c.err }
+
+// Close gives resources back; it may be called twice. A Serializable transaction then knows how far
+// the scan went.
+func (c *Cursor) Close() {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	if t := c.s.tx; t != nil && !t.ended.Load() {
+		t.addRange(c)
+	}
+	if c.below != nil {
+		c.below.Close()
+	}
+}
+
+// addRange enters what a scan has read so far into the ranges to be validated. This is the one place
+// where Serializable differs from Snapshot.
+func (t *Tx) addRange(c *Cursor) {
+	if _, ok := t.open[c]; !ok {
+		return
+	}
+	delete(t.open, c)
+	r := c.r
+	switch {
+	case c.exhausted:
+	case !c.started:
+		return // nothing was read
+	case r.Reverse:
+		r.Start = c.key
+	default:
+		r.End = c.key + "\x00" // the smallest key after the last one shown
+	}
+	r.Reverse = false
+	read := backend.RangeRead{Scope: c.s.s, Primitive: c.p, Range: r}
+	for i := range t.ranges {
+		if sameRange(&t.ranges[i], &read) {
+			return
+		}
+	}
+	t.ranges = append(t.ranges, read)
+}
+
+func sameRange(a, b *backend.RangeRead) bool {
+	return a.Scope.Number == b.Scope.Number && a.Primitive == b.Primitive && a.Range == b.Range
+}

@@ -1,0 +1,40 @@
+// Package txn is the transaction layer over a commit authority (internal/backend). It knows keys
+// and bytes, no primitive and no storage.
+//
+// # Scope
+//
+// Primitives are written once, over Scope: a small struct that reads and writes the keys of one run
+// in one of three forms with the same methods.
+//
+//   - auto-commit (Manager.Scope): every write is a transaction of its own, every read sees what is
+//     published when it begins;
+//   - inside a transaction (Tx.Scope): reads come from the transaction's snapshot and its own
+//     writes, writes are buffered until the commit;
+//   - read-only (View.Scope): reads come from one version, writes are refused.
+//
+// # Isolation
+//
+// A Tx remembers what it read: the read set, key by key with the version found, absent keys and
+// tombstones included, and every key that a scan went over. The commit succeeds only if all of it
+// still holds. So point reads are serializable; what Snapshot isolation admits are phantoms, keys
+// that another transaction adds to a range which was scanned. Serializable validates the ranges,
+// too. What a transaction reads from its own writes is not in its read set, a compare-and-set is a
+// condition of its own, and blind writes never conflict. A transaction that wrote nothing is not
+// validated: it read one snapshot, and that is the truth at its place in the order.
+//
+// # Time
+//
+// Expiry is judged once per transaction or view, by the clock at its start, so that no value
+// vanishes in the middle of one. Time never orders anything.
+//
+// # Concurrency
+//
+// Manager, View, and Scopes made from them are safe for concurrent use. A Tx, its Scopes and its
+// Cursors belong to one goroutine at a time. Using any of them after the end is safe: it answers
+// ErrTxnDone.
+//
+// # Bytes
+//
+// The rule of package backend holds here: keys and values are immutable once they are handed over,
+// in both directions.
+package txn

@@ -1,0 +1,65 @@
+package txn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// The errors that this layer adds to those of packages backend and codec.
+var (
+	// ErrTxnDone: the transaction or view was used after its end.
+	ErrTxnDone = errors.New("transaction has ended")
+	// ErrTimeout: a deadline passed. Always together with context.DeadlineExceeded.
+	ErrTimeout = errors.New("timeout")
+	// ErrCanceled: a context was cancelled. Always together with context.Canceled.
+	ErrCanceled = errors.New("canceled")
+)
+
+// The refusals that need no details.
+var (
+	errView = fmt.Errorf("%w: a view takes no writes", backend.ErrReadOnly)
+
+	errNoScope = fmt.Errorf("%w: a transaction or view over the database names each run with On",
+		codec.ErrInvalidArgument)
+	errZeroScope = fmt.Errorf("%w: not made by an open database, or made by another one",
+		codec.ErrInvalidArgument)
+	errManaged = fmt.Errorf("%w: the function's return value ends this transaction",
+		codec.ErrInvalidArgument)
+)
+
+// contextError gives a context's error our own name besides its own, and tells the story.
+type contextError struct {
+	name  error // ErrTimeout or ErrCanceled
+	cause error
+	story string
+}
+
+func (e *contextError) Error() string {
+	return fmt.Sprintf("%v: %v%s", e.name, e.cause, e.story)
+}
+
+func (e *contextError) Unwrap() []error { return []error{e.name, e.cause} }
+
+// ContextError returns err so that it matches ErrTimeout or ErrCanceled besides the context's own
+// error, if it comes from a context; any other error, and nil, comes back as it is.
+func ContextError(err error) error {
+	var name error
+	switch {
+	case err == nil || errors.Is(err, ErrTimeout) || errors.Is(err, ErrCanceled):
+		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		name = ErrTimeout
+	case errors.Is(err, context.Canceled):
+		name = ErrCanceled
+	default:
+		return err
+	}
+	return &contextError{name: name, cause: err}
+}
+
+// done returns the context's error under our names, or nil while it goes on.
+func done(ctx context.Context) error { return ContextError(ctx.Err()) }

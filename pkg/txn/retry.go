@@ -1,0 +1,81 @@
+package txn
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Retry says how often and how fast a managed transaction is tried again after a conflict. Only
+// conflicts of its own commit are retried. The wait before retry n (from 0) is drawn at random
+// between zero and min(Base << n, Cap): full jitter, so that losers do not meet again.
+type Retry struct {
+	// Max is the number of retries after the first attempt; 0 is none.
+	Max int
+	// Base is the longest wait before the first retry. Default 10 ms.
+	Base time.Duration
+	// Cap bounds every wait. Default 100 ms.
+	Cap time.Duration
+
+	_ struct{}
+}
+
+// The defaults of Retry.
+const (
+	DefaultRetries   = 3
+	DefaultRetryBase = 10 * time.Millisecond
+	DefaultRetryCap  = 100 * time.Millisecond
+)
+
+// DefaultRetry is what holds when nothing is said: 3 retries, 10 ms, at most 100 ms.
+func DefaultRetry() *Retry {
+	return &Retry{Max: DefaultRetries, Base: DefaultRetryBase, Cap: DefaultRetryCap}
+}
+
+// Limit is the longest wait before retry number attempt, counted from 0. No attempt overflows.
+func (r *Retry) Limit(attempt int) time.Duration {
+	base, limit := r.Base, r.Cap
+	if base == 0 {
+		base = DefaultRetryBase
+	}
+	if limit == 0 {
+		limit = DefaultRetryCap
+	}
+	// base << attempt would pass the limit, or overflow: compare with the shift undone.
+	if attempt >= 63 || base > limit>>attempt {
+		return limit
+	}
+	return base << attempt
+}
+
+// backoff waits before a transaction is tried again: first until the commits that it lost to can be
+// read, or the next attempt would read the same versions and lose for certain; then at random.
+func (m *Manager) backoff(ctx context.Context, r *Retry, attempt int, lost *ConflictError) error {
+	err := m.awaitPublished(ctx, lost.latest())
+	if limit := r.Limit(attempt); err == nil && limit > 0 {
+		err = m.cfg.Sleep(ctx, time.Duration(m.cfg.Int64N(int64(limit)+1)))
+	}
+	if err != nil {
+		return fmt.Errorf("waiting for retry %d: %w (after %v)", attempt+1, ContextError(err), lost)
+	}
+	return nil
+}
+
+func (m *Manager) awaitPublished(ctx context.Context, version uint64) error {
+	if m.b.Published() >= version {
+		return nil
+	}
+	return m.b.WaitPublished(ctx, version)
+}
+
+// sleep waits for d or until ctx is done, whichever comes first.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,265 @@
+package txn
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// Isolation is what a transaction's commit validates.
+type Isolation uint8
+
+const (
+	// Snapshot validates every key that was read, and every key that a scan went over. Keys that
+	// others add to a scanned range (phantoms) pass.
+	Snapshot Isolation = iota
+	// Serializable validates the scanned ranges as well, each up to where the scan stopped.
+	Serializable
+)
+
+// Options of one transaction. The zero value is Snapshot isolation, the database's durability and
+// retry policy.
+type Options struct {
+	Isolation  Isolation
+	Durability backend.Durability
+	// Retry is the policy of Update; nil takes the Manager's. Begin never retries.
+	Retry *Retry
+
+	_ struct{}
+}
+
+// Tx is a read-write transaction: a snapshot, a read set, and buffered writes. Made by
+// Manager.Update or Manager.Begin. It belongs to one goroutine at a time; used after its end it
+// answers ErrTxnDone.
+type Tx struct {
+	m       *Manager
+	only    *backend.Scope // the run it belongs to; nil: it names each scope explicitly
+	options Options
+	managed bool // ended by Update, not by its user
+	ended   atomic.Bool
+
+	hold    *hold
+	cleanup runtime.Cleanup // gives hold back if the transaction is dropped
+
+	start    time.Time
+	now      int64 // start in Unix nanoseconds: expiry is judged by it
+	snapshot uint64
+
+	reads      readSet
+	writes     writeSet
+	conditions []backend.Condition
+	ranges     []backend.RangeRead
+	creates    []*backend.Scope
+	open       map[*Cursor]struct{} // Serializable: scans whose range is not yet in ranges
+	condBytes  int64
+}
+
+// hold is what a transaction must give back: its pin and its place among the active ones. It lives
+// apart from the Tx and does not know it, so that a Tx which its user dropped can be collected, with
+// all its buffers, and the pin be released.
+type hold struct {
+	m        *Manager
+	pin      backend.Pin
+	released atomic.Bool
+}
+
+// release gives the hold back once; it reports whether this call did.
+func (h *hold) release(why cause) bool {
+	if !h.released.CompareAndSwap(false, true) {
+		return false
+	}
+	h.pin.Release()
+	h.m.count.end(why)
+	return true
+}
+
+// begin starts a transaction on one run, or (nil) over scopes that it names.
+func (m *Manager) begin(ctx context.Context, only *backend.Scope, o Options) (*Tx, error) {
+	if err := done(ctx); err != nil {
+		return nil, err
+	}
+	pin, err := m.b.Begin()
+	if err != nil {
+		return nil, err
+	}
+	m.count.begin()
+	start := m.cfg.Clock()
+	return &Tx{
+		m: m, only: only, options: o, hold: &hold{m: m, pin: pin},
+		start: start, now: start.UnixNano(), snapshot: pin.Version(),
+	}, nil
+}
+
+// Begin starts a transaction that its caller ends with Commit or Rollback. It is never retried. One
+// that is dropped without either is rolled back when the garbage collector finds it.
+//
+// Errors: ErrTimeout or ErrCanceled if ctx is done, backend.ErrClosed.
+func (m *Manager) Begin(ctx context.Context, only *backend.Scope, o Options) (*Tx, error) {
+	t, err := m.begin(ctx, only, o)
+	if err != nil {
+		return nil, err
+	}
+	t.cleanup = runtime.AddCleanup(t, func(h *hold) { h.release(abandoned) }, t.hold)
+	return t, nil
+}
+
+// Snapshot is the version that all reads come from.
+func (t *Tx) Snapshot() uint64 { return t.snapshot }
+
+// Only is the run that the transaction belongs to; nil for one over several scopes.
+func (t *Tx) Only() *backend.Scope { return t.only }
+
+// Scope returns the form of s inside the transaction; nil names no run. A scope that the transaction
+// does not belong to refuses every use.
+func (t *Tx) Scope(s *backend.Scope) Scope {
+	if s != nil && t.only != nil && t.only.Number != s.Number {
+		s = nil
+	}
+	return Scope{m: t.m, s: s, tx: t}
+}
+
+// CreateScope lets s come into being with the commit. Its number is fresh from the authority and its
+// record is among the writes.
+func (t *Tx) CreateScope(s *backend.Scope) { t.creates = append(t.creates, s) }
+
+// Counts says what a transaction holds so far.
+type Counts struct {
+	Reads      int   // keys in the read set
+	Ranges     int   // scanned ranges to be validated (Serializable)
+	Puts       int   // keys whose pending write is a put or a compare-and-set
+	Deletes    int   // keys whose pending write is a delete
+	Conditions int   // compare-and-sets, also those whose value was replaced
+	Bytes      int64 // keys and values buffered for writing
+}
+
+// Counts returns what the transaction holds so far; nothing after its end.
+func (t *Tx) Counts() Counts {
+	if t.ended.Load() {
+		return Counts{}
+	}
+	t.reads.compact()
+	c := Counts{
+		Reads: len(t.reads.list), Ranges: len(t.ranges) + len(t.open),
+		Conditions: len(t.conditions), Bytes: t.writes.bytes + t.condBytes,
+	}
+	for i := range t.writes.list {
+		if t.writes.list[i].Op == backend.Delete {
+			c.Deletes++
+		} else {
+			c.Puts++
+		}
+	}
+	return c
+}
+
+// Rollback ends the transaction; nothing of it was written. After the end it answers ErrTxnDone, so
+// that it can be deferred. The function of an Update cannot call it.
+func (t *Tx) Rollback() error {
+	switch {
+	case t.ended.Load():
+		return ErrTxnDone
+	case t.managed:
+		return fmt.Errorf("rollback: %w", errManaged)
+	}
+	t.end(rolledBack)
+	return nil
+}
+
+// end gives everything back. A Tx that is kept for long after its end holds no data.
+func (t *Tx) end(why cause) {
+	if t.ended.Swap(true) {
+		return
+	}
+	t.cleanup.Stop()
+	t.hold.release(why)
+	t.reads, t.writes = readSet{}, writeSet{}
+	t.conditions, t.ranges, t.creates, t.open = nil, nil, nil, nil
+}
+
+// usable refuses operations on a transaction that has ended, by its user or by the authority.
+func (t *Tx) usable() error {
+	if t.ended.Load() {
+		return ErrTxnDone
+	}
+	return t.hold.pin.Err()
+}
+
+// get is Scope.Get inside the transaction.
+func (t *Tx) get(ctx context.Context, s *backend.Scope, p codec.Primitive, key string,
+) (Entry, error) {
+	if err := t.usable(); err != nil {
+		return Entry{}, err
+	}
+	if w := t.writes.find(writeKey{s.Number, p, key}); w != nil {
+		return pending(w), nil
+	}
+	r, err := t.m.b.Get(ctx, s, p, key, t.snapshot)
+	if err != nil {
+		return Entry{}, ContextError(err)
+	}
+	t.reads.add(backend.Read{Scope: s, Primitive: p, Key: key, Stamp: r.Stamp, Hint: r.Hint})
+	return entry(&r, t.now), nil
+}
+
+// pending is what a transaction sees of its own write.
+func pending(w *backend.Write) Entry {
+	if w.Op == backend.Delete {
+		return Entry{}
+	}
+	return Entry{Value: w.Value, Exists: true, Expiry: w.Expiry}
+}
+
+// write is Scope.Put inside the transaction.
+func (t *Tx) write(w backend.Write) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	return t.writes.put(w, t.fits)
+}
+
+// fits holds a write set against the size limits.
+func (t *Tx) fits(keys int, bytes int64) error {
+	return t.m.checkSize(max(keys, len(t.conditions)), bytes+t.condBytes)
+}
+
+// delete is Scope.Delete inside the transaction. The write is kept even if the key does not exist
+// here, for it may when the transaction commits; the look at it is no read in the sense of the read
+// set, for the delete takes effect either way.
+func (t *Tx) delete(ctx context.Context, w backend.Write) (bool, error) {
+	if err := t.usable(); err != nil {
+		return false, err
+	}
+	var existed bool
+	if own := t.writes.find(keyOf(&w)); own != nil {
+		existed = own.Op != backend.Delete
+	} else {
+		r, err := t.m.b.Get(ctx, w.Scope, w.Primitive, w.Key, t.snapshot)
+		if err != nil {
+			return false, ContextError(err)
+		}
+		existed = entry(&r, t.now).Exists
+	}
+	return existed, t.writes.put(w, t.fits)
+}
+
+// compareAndSet is Scope.CAS inside the transaction.
+func (t *Tx) compareAndSet(w backend.Write, c backend.Condition) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	err := t.writes.put(w, func(keys int, bytes int64) error {
+		keys = max(keys, len(t.conditions)+1)
+		return t.m.checkSize(keys, bytes+t.condBytes+size(c.Key, nil))
+	})
+	if err != nil {
+		return err
+	}
+	t.conditions = append(t.conditions, c)
+	t.condBytes += size(c.Key, nil)
+	return nil
+}

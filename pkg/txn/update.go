@@ -1,0 +1,55 @@
+package txn
+
+import (
+	"context"
+	"errors"
+
+	"github.com/inmem-db/inmem/internal/backend"
+)
+
+// Update runs fn in a transaction, commits if it returns nil, and returns the commit version (0 if
+// nothing was written). An error of fn rolls back and comes back unchanged; a panic rolls back and
+// goes on up.
+//
+// A conflict at commit is retried: fn runs again from scratch, on a new transaction with a new
+// snapshot, so it must be free of side effects and must not keep the Tx. A conflict that fn itself
+// returns, say of a direct compare-and-set, is an error of fn like any other. When the retries are
+// used up the last conflict is returned.
+//
+// Errors: those of fn, of Begin and of Tx.Commit; ErrTimeout or ErrCanceled when ctx ends before the
+// commit has its place in the log, also while waiting for a retry.
+func (m *Manager) Update(ctx context.Context, only *backend.Scope, o Options, fn func(*Tx) error,
+) (uint64, error) {
+	retry := o.Retry
+	if retry == nil {
+		retry = m.cfg.Retry
+	}
+	for attempt := 0; ; attempt++ {
+		version, err, own := m.attempt(ctx, only, o, fn)
+		var lost *ConflictError
+		if err == nil || own || !errors.As(err, &lost) || attempt >= retry.Max {
+			return version, err
+		}
+		if err := m.backoff(ctx, retry, attempt, lost); err != nil {
+			return 0, err
+		}
+		m.count.retries.Add(1)
+	}
+}
+
+// attempt is one run of fn with its commit. Own tells an error of fn from one of ours.
+func (m *Manager) attempt(ctx context.Context, only *backend.Scope, o Options, fn func(*Tx) error,
+) (version uint64, err error, own bool) {
+	t, err := m.begin(ctx, only, o)
+	if err != nil {
+		return 0, err, false
+	}
+	t.managed = true
+	// Rolls back if fn panics or ends its goroutine; after a commit it does nothing.
+	defer t.end(functionFailed)
+	if err := fn(t); err != nil {
+		return 0, err, true
+	}
+	version, err = t.commit(ctx)
+	return version, err, false
+}

@@ -1,0 +1,159 @@
+package txn
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// writeSet buffers a transaction's writes: for every key the last one.
+type writeSet struct {
+	// list has one entry per key, in the order of the first write to it.
+	list []backend.Write
+	// index finds an entry by its key once a walk over the list would cost more.
+	index map[writeKey]int32
+	// order has the entries list[:len(order)] in key order, for scans; later entries are merged in
+	// when a scan asks. It survives rewrites of a key, for these keep their place in the list.
+	order []int32
+	// bytes is the size of all keys and values in the list.
+	bytes  int64
+	inline [4]backend.Write
+}
+
+// fewWrites is the longest list that is searched without an index.
+const fewWrites = 8
+
+type writeKey struct {
+	scope     codec.Scope
+	primitive codec.Primitive
+	key       string
+}
+
+func keyOf(w *backend.Write) writeKey { return writeKey{w.Scope.Number, w.Primitive, w.Key} }
+
+func (k writeKey) compare(o writeKey) int {
+	return cmp.Or(
+		cmp.Compare(k.scope, o.scope),
+		cmp.Compare(k.primitive, o.primitive),
+		cmp.Compare(k.key, o.key),
+	)
+}
+
+// position is the place of a key in the list, or -1.
+func (s *writeSet) position(k writeKey) int {
+	if s.index != nil {
+		if i, ok := s.index[k]; ok {
+			return int(i)
+		}
+		return -1
+	}
+	for i := range s.list {
+		if keyOf(&s.list[i]) == k {
+			return i
+		}
+	}
+	return -1
+}
+
+// find returns the pending write to a key, or nil. The pointer is good until the next put.
+func (s *writeSet) find(k writeKey) *backend.Write {
+	if i := s.position(k); i >= 0 {
+		return &s.list[i]
+	}
+	return nil
+}
+
+// put adds a write or replaces the earlier one to its key, if fits agrees to what the set would then
+// hold; otherwise nothing changes.
+func (s *writeSet) put(w backend.Write, fits func(keys int, bytes int64) error) error {
+	i := s.position(keyOf(&w))
+	keys, bytes := len(s.list)+1, s.bytes+size(w.Key, w.Value)
+	if i >= 0 {
+		keys--
+		bytes -= size(w.Key, s.list[i].Value)
+	}
+	if err := fits(keys, bytes); err != nil {
+		return err
+	}
+	s.bytes = bytes
+	if i >= 0 {
+		s.list[i] = w
+		return nil
+	}
+	if len(s.list) == 0 {
+		s.list = s.inline[:0]
+	}
+	s.list = append(s.list, w)
+	s.note(len(s.list) - 1)
+	return nil
+}
+
+// note enters a new entry into the index, and makes the index when it begins to pay.
+func (s *writeSet) note(i int) {
+	if s.index != nil {
+		s.index[keyOf(&s.list[i])] = int32(i)
+		return
+	}
+	if len(s.list) > fewWrites {
+		s.index = make(map[writeKey]int32, 4*fewWrites)
+		for j := range s.list {
+			s.index[keyOf(&s.list[j])] = int32(j)
+		}
+	}
+}
+
+// within returns copies of the pending writes in a range, in the range's direction. They are copies
+// so that a scan shows the transaction as it was when the scan began, whatever is written meanwhile.
+func (s *writeSet) within(scope codec.Scope, p codec.Primitive, r backend.Range) []backend.Write {
+	if len(s.list) == 0 {
+		return nil
+	}
+	s.sort()
+	from := s.search(writeKey{scope, p, r.Start})
+	to := s.search(writeKey{scope, p + 1, ""})
+	if r.End != "" {
+		to = s.search(writeKey{scope, p, r.End})
+	}
+	if from >= to {
+		return nil
+	}
+	found := make([]backend.Write, 0, to-from)
+	for _, i := range s.order[from:to] {
+		found = append(found, s.list[i])
+	}
+	if r.Reverse {
+		slices.Reverse(found)
+	}
+	return found
+}
+
+// search is the place in order of the first entry at or after a key.
+func (s *writeSet) search(k writeKey) int {
+	return sort.Search(len(s.order), func(i int) bool {
+		return keyOf(&s.list[s.order[i]]).compare(k) >= 0
+	})
+}
+
+// insertOneByOne is the number of new entries up to which each is put in its place; beyond it
+// sorting everything anew is cheaper.
+const insertOneByOne = 16
+
+// sort brings order up to date with the list.
+func (s *writeSet) sort() {
+	fresh := len(s.list) - len(s.order)
+	for i := len(s.order); i < len(s.list); i++ {
+		if fresh <= insertOneByOne {
+			s.order = slices.Insert(s.order, s.search(keyOf(&s.list[i])), int32(i))
+		} else {
+			s.order = append(s.order, int32(i))
+		}
+	}
+	if fresh > insertOneByOne {
+		slices.SortFunc(s.order, func(a, b int32) int {
+			return keyOf(&s.list[a]).compare(keyOf(&s.list[b]))
+		})
+	}
+}
