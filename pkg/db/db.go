@@ -50,8 +50,8 @@ func assemble(p parts, o Options) *DB {
 // Path is the database's directory as it was given to Open.
 func (d *DB) Path() string { return d.path }
 
-// Close makes everything durable, ends all background work and releases the directory. Commits under
-// way end first. A second Close returns nil.
+// Close makes everything durable, ends all background work and releases the directory. Commits
+// under way end first. A second Close returns nil.
 //
 // Errors: ErrStorage if what was committed could not be made durable.
 func (d *DB) Close() error {

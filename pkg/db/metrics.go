@@ -5,42 +5,53 @@ import "time"
 // Metrics are counters since Open, a snapshot that is cheap and not a consistent cut. Sizes are in
 // bytes.
 type Metrics struct {
-	// Transactions: those of Update (each attempt), Begin, BeginRun and End. Direct operations and
-	// views are not among them. Started = Committed + Active + the causes of abort.
-	Started   uint64
-	Committed uint64
-	Active    int64
-	Retries   uint64 // attempts of Update after the first
-
+	// Started, Committed and Active count transactions: those of Update (each attempt), Begin,
+	// BeginRun and End. Direct operations and views are not among them.
+	// Started = Committed + Active + RolledBack + Abandoned + all causes of abort.
+	Started, Committed uint64
+	Active             int64
+	// Retries are the attempts of Update after the first.
+	Retries uint64
+	// AbortedByConflict counts lost conflicts.
 	AbortedByConflict uint64
-	AbortedByAge      uint64 // ErrTxnTooOld
-	AbortedByStatus   uint64 // ErrRunNotActive, ErrRunNotFound
-	AbortedByContext  uint64 // ErrTimeout, ErrCanceled
-	AbortedByFunction uint64 // the function returned an error or panicked
-	AbortedByFailure  uint64 // anything else: ErrStorage, ErrClosed...
-	RolledBack        uint64 // by Rollback
-	Abandoned         uint64 // dropped without Commit or Rollback
+	// AbortedByAge counts ErrTxnTooOld.
+	AbortedByAge uint64
+	// AbortedByStatus counts ErrRunNotActive and ErrRunNotFound.
+	AbortedByStatus uint64
+	// AbortedByContext counts ErrTimeout and ErrCanceled.
+	AbortedByContext uint64
+	// AbortedByFunction counts functions that returned an error or panicked.
+	AbortedByFunction uint64
+	// AbortedByFailure counts everything else: ErrStorage, ErrClosed...
+	AbortedByFailure uint64
+	// RolledBack and Abandoned count transactions of Begin that were ended by Rollback, and that
+	// were dropped without Commit or Rollback.
+	RolledBack, Abandoned uint64
 
-	// Commits of all kinds, direct writes included, as the engine saw them.
-	Commits   uint64 // took a version
-	Empty     uint64 // had nothing to write and took none
-	Conflicts uint64 // refused: a read, range or condition no longer held
-	Refused   uint64 // refused for any other reason
-	Expired   uint64 // keys that the sweeper deleted
+	// Commits are the commits of all kinds that took a version, direct writes included; Empty are
+	// those that had nothing to write and took none.
+	Commits, Empty uint64
+	// Conflicts were refused because a read, range or condition no longer held; Refused for any
+	// other reason.
+	Conflicts, Refused uint64
+	// Expired are the keys that the sweeper deleted.
+	Expired uint64
 
-	// The log.
+	// BytesLogged were handed to the log.
 	BytesLogged uint64
-	Syncs       uint64
-	SyncTime    time.Duration // all syncs together
-	SlowestSync time.Duration
+	// Syncs is the number of syncs, SyncTime what they took together, SlowestSync the longest.
+	Syncs                 uint64
+	SyncTime, SlowestSync time.Duration
 
-	// Memory and disk.
-	MemoryHits  uint64 // gets answered from memory (an estimate)
-	StoreReads  uint64 // gets that went to the store
-	MemoryBytes int64  // recent data in memory
-	MemoryKeys  int64
-	Spilled     uint64 // entries evicted from memory
-	StoreBytes  int64  // size of the database on disk
+	// MemoryHits are the gets answered from memory (an estimate), StoreReads those that went to
+	// the store.
+	MemoryHits, StoreReads uint64
+	// MemoryBytes and MemoryKeys are the recent data in memory; Spilled counts entries that had to
+	// leave it.
+	MemoryBytes, MemoryKeys int64
+	Spilled                 uint64
+	// StoreBytes is the size of the database on disk.
+	StoreBytes int64
 
 	_ struct{}
 }

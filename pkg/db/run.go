@@ -30,9 +30,10 @@ type Run struct {
 
 // RunInfo is what the database knows of a run.
 type RunInfo struct {
-	ID                 string
-	Tenant, App, Agent string
-	Status             Status
+	// ID is the UUID as text; Tenant, App and Agent are the namespace.
+	ID, Tenant, App, Agent string
+	// Status is where the run is in its life.
+	Status Status
 	// Created is when the run began, Updated when its record last changed, Ended when it ended
 	// (zero for a run that has not).
 	Created, Updated, Ended time.Time
@@ -47,9 +48,9 @@ type RunInfo struct {
 // ID is the run's UUID as text.
 func (r *Run) ID() string { return r.id }
 
-// KV returns the run's keys. Every write commits by itself; every read sees what is committed. Inside
-// the function of Update these are separate transactions, visible at once and not undone with it:
-// use tx.KV() there.
+// KV returns the run's keys. Every write commits by itself; every read sees what is committed.
+// Inside the function of Update these are separate transactions, visible at once and not undone
+// with it: use tx.KV() there.
 func (r *Run) KV() KV { return kv.New(r.d.m.Scope(r.scope)) }
 
 // Update runs fn in a transaction on the run, commits if it returns nil, and returns the commit

@@ -111,12 +111,12 @@ func (d *DB) Run(ctx context.Context, id string) (*Run, error) {
 	return &Run{d: d, id: s.Record, scope: s}, nil
 }
 
-// statusRetry makes it improbable that a change of status fails by a conflict: whoever loses looks at
-// what the other one did, and that says whether the change is still right.
+// statusRetry makes it improbable that a change of status fails by a conflict: whoever loses looks
+// at what the other one did, and that says whether the change is still right.
 var statusRetry = &txn.Retry{Max: 20}
 
-// End gives an Active run its final status: Completed, Failed or Cancelled. From then on it takes no
-// writes; transactions under way on it fail with ErrRunNotActive at their commit.
+// End gives an Active run its final status: Completed, Failed or Cancelled. From then on it takes
+// no writes; transactions under way on it fail with ErrRunNotActive at their commit.
 //
 // Errors: ErrRunNotActive if the run has ended before, ErrInvalidArgument for another status, and
 // those of Tx.Commit.

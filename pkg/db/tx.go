@@ -45,12 +45,13 @@ type Tx struct {
 	scope txn.Scope
 }
 
-// KV returns the keys of the transaction's run. In a transaction over several runs: tx.On(run).KV().
+// KV returns the keys of the transaction's run. In a transaction over several runs:
+// tx.On(run).KV().
 func (tx *Tx) KV() KV { return kv.New(tx.scope) }
 
 // On returns the transaction as it works on a run. It is the same transaction: Commit and Rollback
-// end it whichever of the two they are called on. In a transaction of another run every operation on
-// the result fails with ErrInvalidArgument.
+// end it whichever of the two they are called on. In a transaction of another run every operation
+// on the result fails with ErrInvalidArgument.
 func (tx *Tx) On(r *Run) *Tx {
 	on := &Tx{d: tx.d, t: tx.t}
 	if r != nil && r.d == tx.d {
@@ -62,8 +63,9 @@ func (tx *Tx) On(r *Run) *Tx {
 // Commit ends a transaction made by Begin, makes its writes take effect, and returns the commit
 // version, 0 if it wrote nothing. Inside the function of Update it is refused.
 //
-// Errors: ErrConflict (with *ConflictError), ErrRunNotActive, ErrTimeout, ErrCanceled, ErrTxnTooOld,
-// ErrTxnDone, ErrReadOnly, ErrStorage, ErrClosed. Whatever the error, the transaction has ended.
+// Errors: ErrConflict (with *ConflictError), ErrRunNotActive, ErrTimeout, ErrCanceled,
+// ErrTxnTooOld, ErrTxnDone, ErrReadOnly, ErrStorage, ErrClosed. Whatever the error, the
+// transaction has ended.
 func (tx *Tx) Commit(ctx context.Context) (uint64, error) { return tx.t.Commit(ctx) }
 
 // Rollback ends a transaction made by Begin without writing anything. After the end it returns

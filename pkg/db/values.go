@@ -8,8 +8,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/primitives/kv"
 )
 
-// KV reads and writes the keys of one run; see package kv for its methods. Made by the KV methods of
-// Run, Tx and View.
+// KV reads and writes the keys of one run; see package kv for its methods. Made by the KV methods
+// of Run, Tx and View.
 type KV = kv.KV
 
 // ScanOptions select and order the keys of KV.Scan, KV.List and KV.Count.
@@ -24,7 +24,7 @@ type Value = codec.Value
 func Null() Value { return codec.Null() }
 
 // Bool returns a boolean value.
-func Bool(b bool) Value { return codec.Bool(b) } // lint:allow bool-param: the argument is the value
+func Bool(b bool) Value { return codec.Bool(b) }
 
 // Int returns an integer value.
 func Int(i int64) Value { return codec.Int(i) }
@@ -32,8 +32,8 @@ func Int(i int64) Value { return codec.Int(i) }
 // Float returns a floating-point value; the bits of NaN, infinities and -0 are kept.
 func Float(f float64) Value { return codec.Float(f) }
 
-// String returns a string value. Text that is not valid UTF-8 is refused with ErrInvalidArgument when
-// it is written: use Bytes.
+// String returns a string value. Text that is not valid UTF-8 is refused with ErrInvalidArgument
+// when it is written: use Bytes.
 func String(s string) Value { return codec.String(s) }
 
 // Bytes returns a bytes value; b is copied.

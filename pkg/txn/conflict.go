@@ -15,8 +15,9 @@ import (
 // demand that failed. It matches backend.ErrConflict, and backend.ErrVersionMismatch if a
 // compare-and-set is among them.
 type ConflictError struct {
-	Keys []ConflictKey
-	_    struct{}
+	Keys []ConflictKey // ordered by run, primitive, key
+
+	_ struct{}
 }
 
 // ConflictKey is one key that stood in the way of a commit.

@@ -8,8 +8,8 @@ import (
 	"github.com/inmem-db/inmem/internal/backend"
 )
 
-// Stats count transactions since open: those of Update and Begin, every attempt of an Update as one.
-// Direct operations and views are not counted here; the authority counts every commit.
+// Stats count transactions since open: those of Update and Begin, every attempt of an Update as
+// one. Direct operations and views are not counted here; the authority counts every commit.
 // Started = Committed + all causes of abort + Active, but for what happens during the call.
 type Stats struct {
 	Started   uint64

@@ -8,7 +8,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// Range selects keys; see backend.Range. Primitives name it here, for they do not know the authority.
+// Range selects keys; see backend.Range. Primitives name it here, for they do not know the
+// authority.
 type Range = backend.Range
 
 // PrefixRange selects the keys that begin with prefix.
@@ -17,9 +18,9 @@ func PrefixRange(prefix string) Range { return backend.PrefixRange(prefix) }
 // Cursor walks the existing keys of a range in key order, or against it. Use it like a
 // backend.Cursor; it must be closed, and it is not safe for concurrent use.
 //
-// Inside a transaction it lays the transaction's own writes, as they were when the scan began, over
-// the snapshot: they replace and hide what is below. Keys of the snapshot that it goes over join the
-// read set, expired ones included, as long as no own write covers them.
+// Inside a transaction it lays the transaction's own writes, as they were when the scan began,
+// over the snapshot: they replace and hide what is below. Keys of the snapshot that it goes over
+// join the read set, expired ones included, as long as no own write covers them.
 type Cursor struct {
 	ctx   context.Context
 	s     Scope
@@ -43,8 +44,8 @@ type Cursor struct {
 // contextEvery is how many keys a cursor walks between two looks at its context.
 const contextEvery = 256
 
-// Scan opens a cursor on the existing keys in r. Outside a transaction it reads one version, what is
-// published now, from the first key to the last.
+// Scan opens a cursor on the existing keys in r. Outside a transaction it reads one version, what
+// is published now, from the first key to the last.
 func (s Scope) Scan(ctx context.Context, p codec.Primitive, r Range) *Cursor {
 	c := &Cursor{ctx: ctx, s: s.Snapshot(), p: p, r: r}
 	if c.err = c.usable(); c.err != nil {
@@ -175,8 +176,8 @@ func (c *Cursor) Close() {
 	}
 }
 
-// addRange enters what a scan has read so far into the ranges to be validated. This is the one place
-// where Serializable differs from Snapshot.
+// addRange enters what a scan has read so far into the ranges to be validated. This is the one
+// place where Serializable differs from Snapshot.
 func (t *Tx) addRange(c *Cursor) {
 	if _, ok := t.open[c]; !ok {
 		return

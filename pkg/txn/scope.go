@@ -31,17 +31,17 @@ type Entry struct {
 	// Version is what a compare-and-set has to name: the version of the key's last put or delete, 0
 	// if there was none. Also 0, because not known yet, for a transaction's own pending write.
 	Version uint64
-	// Expiry is the deadline in Unix nanoseconds, 0 for none.
+	// Expiry is the deadline of what exists, in Unix nanoseconds, 0 for none.
 	Expiry int64
 }
 
 // entry judges a record by the clock at now.
 func entry(r *backend.Record, now int64) Entry {
-	e := Entry{Version: r.Stamp, Expiry: r.Expiry}
-	if r.Exists() && !expired(r.Expiry, now) {
-		e.Value, e.Exists = r.Value, true
+	if !r.Exists() || expired(r.Expiry, now) {
+		// Nothing tells whether the sweeper has been here.
+		return Entry{Version: r.Stamp}
 	}
-	return e
+	return Entry{Value: r.Value, Exists: true, Version: r.Stamp, Expiry: r.Expiry}
 }
 
 func expired(expiry, now int64) bool { return expiry != 0 && expiry <= now }
@@ -71,8 +71,8 @@ func (s Scope) usable() error {
 	return errZeroScope
 }
 
-// Get returns what the scope shows of a key. In a transaction the key joins the read set, unless the
-// answer comes from the transaction's own writes. No allocation when the record is in memory.
+// Get returns what the scope shows of a key. In a transaction the key joins the read set, unless
+// the answer comes from the transaction's own writes. No allocation when the record is in memory.
 func (s Scope) Get(ctx context.Context, p codec.Primitive, key string) (Entry, error) {
 	if err := s.usable(); err != nil {
 		return Entry{}, err
@@ -119,8 +119,9 @@ func (s Scope) Put(ctx context.Context, p codec.Primitive, key string, value []b
 	return o.Version, err
 }
 
-// Delete deletes a key and reports whether it existed: at the commit's place in the order, or inside
-// a transaction, provisionally, as the transaction sees it. It adds nothing to the read set.
+// Delete deletes a key and reports whether it existed: at the commit's place in the order, or
+// inside a transaction, provisionally, as the transaction sees it. It adds nothing to the read
+// set.
 func (s Scope) Delete(ctx context.Context, p codec.Primitive, key string) (bool, error) {
 	w := backend.Write{Scope: s.s, Primitive: p, Key: key, Op: backend.Delete}
 	if err := s.writable(key); err != nil {
@@ -164,8 +165,9 @@ func (s Scope) writable(key string) error {
 	return checkKey(key)
 }
 
-// Deadline is the expiry of a value put now with a time to live, in Unix nanoseconds. A time to live
-// that is not positive is codec.ErrInvalidArgument; one that leads beyond the calendar saturates.
+// Deadline is the expiry of a value put now with a time to live, in Unix nanoseconds. A time to
+// live that is not positive is codec.ErrInvalidArgument; one that leads beyond the calendar
+// saturates.
 func (s Scope) Deadline(ttl time.Duration) (int64, error) {
 	if ttl <= 0 {
 		return 0, fmt.Errorf("%w: time to live %v, must be positive",

@@ -60,8 +60,8 @@ type Tx struct {
 }
 
 // hold is what a transaction must give back: its pin and its place among the active ones. It lives
-// apart from the Tx and does not know it, so that a Tx which its user dropped can be collected, with
-// all its buffers, and the pin be released.
+// apart from the Tx and does not know it, so that a Tx which its user dropped can be collected,
+// with all its buffers, and the pin be released.
 type hold struct {
 	m        *Manager
 	pin      backend.Pin
@@ -114,8 +114,8 @@ func (t *Tx) Snapshot() uint64 { return t.snapshot }
 // Only is the run that the transaction belongs to; nil for one over several scopes.
 func (t *Tx) Only() *backend.Scope { return t.only }
 
-// Scope returns the form of s inside the transaction; nil names no run. A scope that the transaction
-// does not belong to refuses every use.
+// Scope returns the form of s inside the transaction; nil names no run. A scope that the
+// transaction does not belong to refuses every use.
 func (t *Tx) Scope(s *backend.Scope) Scope {
 	if s != nil && t.only != nil && t.only.Number != s.Number {
 		s = nil
@@ -123,8 +123,8 @@ func (t *Tx) Scope(s *backend.Scope) Scope {
 	return Scope{m: t.m, s: s, tx: t}
 }
 
-// CreateScope lets s come into being with the commit. Its number is fresh from the authority and its
-// record is among the writes.
+// CreateScope lets s come into being with the commit. Its number is fresh from the authority and
+// its record is among the writes.
 func (t *Tx) CreateScope(s *backend.Scope) { t.creates = append(t.creates, s) }
 
 // Counts says what a transaction holds so far.

@@ -16,8 +16,8 @@ import (
 // returns, say of a direct compare-and-set, is an error of fn like any other. When the retries are
 // used up the last conflict is returned.
 //
-// Errors: those of fn, of Begin and of Tx.Commit; ErrTimeout or ErrCanceled when ctx ends before the
-// commit has its place in the log, also while waiting for a retry.
+// Errors: those of fn, of Begin and of Tx.Commit; ErrTimeout or ErrCanceled when ctx ends before
+// the commit has its place in the log, also while waiting for a retry.
 func (m *Manager) Update(ctx context.Context, only *backend.Scope, o Options, fn func(*Tx) error,
 ) (uint64, error) {
 	retry := o.Retry

@@ -7,8 +7,8 @@ import (
 	"github.com/inmem-db/inmem/internal/backend"
 )
 
-// View reads at one version. It pins nothing, validates nothing, and cannot fail to commit. Safe for
-// concurrent use.
+// View reads at one version. It pins nothing, validates nothing, and cannot fail to commit. Safe
+// for concurrent use.
 type View struct {
 	m     *Manager
 	at    uint64

@@ -66,8 +66,8 @@ func (s *writeSet) find(k writeKey) *backend.Write {
 	return nil
 }
 
-// put adds a write or replaces the earlier one to its key, if fits agrees to what the set would then
-// hold; otherwise nothing changes.
+// put adds a write or replaces the earlier one to its key, if fits agrees to what the set would
+// then hold; otherwise nothing changes.
 func (s *writeSet) put(w backend.Write, fits func(keys int, bytes int64) error) error {
 	i := s.position(keyOf(&w))
 	keys, bytes := len(s.list)+1, s.bytes+size(w.Key, w.Value)
@@ -105,8 +105,9 @@ func (s *writeSet) note(i int) {
 	}
 }
 
-// within returns copies of the pending writes in a range, in the range's direction. They are copies
-// so that a scan shows the transaction as it was when the scan began, whatever is written meanwhile.
+// within returns copies of the pending writes in a range, in the range's direction. They are
+// copies so that a scan shows the transaction as it was when the scan began, whatever is written
+// meanwhile.
 func (s *writeSet) within(scope codec.Scope, p codec.Primitive, r backend.Range) []backend.Write {
 	if len(s.list) == 0 {
 		return nil

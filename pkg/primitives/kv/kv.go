@@ -9,12 +9,13 @@ import (
 	"github.com/inmem-db/inmem/pkg/txn"
 )
 
-// KV reads and writes the keys of one run. It is a small value: copy it freely. Made from a run or a
-// view it is safe for concurrent use; made from a transaction it shares the transaction's rules.
+// KV reads and writes the keys of one run. It is a small value: copy it freely. Made from a run or
+// a view it is safe for concurrent use; made from a transaction it shares the transaction's rules.
 //
 // Errors of all methods: codec.ErrInvalidArgument, codec.ErrTooLarge, codec.ErrCorrupt,
 // txn.ErrTxnDone in an ended transaction or view, txn.ErrTimeout and txn.ErrCanceled, and those of
-// the storage. Writes are also refused on a view (read-only) and on a run that has ended. Every message names the operation, the run and the key.
+// the storage. Writes are also refused on a view (read-only) and on a run that has ended. Every
+// message names the operation, the run and the key.
 type KV struct {
 	scope txn.Scope
 }
@@ -34,12 +35,12 @@ type Entry struct {
 	Version uint64
 	// Written is the time of that write's commit; zero when Version is 0.
 	Written time.Time
-	// Expires is the deadline of the value; zero for none.
+	// Expires is the deadline of a value that exists; zero for none.
 	Expires time.Time
 }
 
-// Get returns the value of a key and whether it exists. No allocation for scalars, strings and bytes
-// that are in memory. A value that is in memory is returned even if ctx is done.
+// Get returns the value of a key and whether it exists. No allocation for scalars, strings and
+// bytes that are in memory. A value that is in memory is returned even if ctx is done.
 func (k KV) Get(ctx context.Context, key string) (codec.Value, bool, error) {
 	e, err := k.scope.Get(ctx, codec.KV, key)
 	if err != nil || !e.Exists {
@@ -142,8 +143,8 @@ func (k KV) Delete(ctx context.Context, key string) (bool, error) {
 // by naming the version that GetVersioned tells for it.
 //
 // A direct CAS that loses returns a *txn.ConflictError (ErrConflict and ErrVersionMismatch) and is
-// never retried. Inside a transaction the condition is checked at commit and stays even if the value
-// is replaced or deleted later on; later reads of the transaction see the value.
+// never retried. Inside a transaction the condition is checked at commit and stays even if the
+// value is replaced or deleted later on; later reads of the transaction see the value.
 func (k KV) CAS(ctx context.Context, key string, expected uint64, v codec.Value) (uint64, error) {
 	data, err := codec.AppendValue(nil, v)
 	if err != nil {

@@ -64,8 +64,8 @@ type Pair struct {
 
 // Scan yields the selected pairs in key order, all from one version: outside a transaction the one
 // that is published when the iteration begins; inside, the transaction's snapshot under its own
-// writes as they are when the iteration begins. An error is yielded once and last. Breaking out early
-// is fine. The sequence can be iterated again and then looks anew.
+// writes as they are when the iteration begins. An error is yielded once and last. Breaking out
+// early is fine. The sequence can be iterated again and then looks anew.
 //
 // Inside a transaction the keys that the iteration went over join the read set.
 func (k KV) Scan(ctx context.Context, o ScanOptions) iter.Seq2[Pair, error] {

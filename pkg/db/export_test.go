@@ -1,0 +1,29 @@
+package inmem
+
+import (
+	"context"
+	"time"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/txn"
+)
+
+// Hooks are what tests replace below a database.
+type Hooks struct {
+	Backend backend.Backend
+	Clock   func() time.Time
+	Sleep   func(context.Context, time.Duration) error
+	Int64N  func(int64) int64
+}
+
+// OpenOn assembles a database over an authority.
+func OpenOn(h Hooks, o *Options) (*DB, error) {
+	options := o.withDefaults()
+	if err := options.validate("test"); err != nil {
+		return nil, err
+	}
+	return assemble(parts{
+		path: "test", backend: h.Backend, epoch: 1,
+		manager: txn.Config{Clock: h.Clock, Sleep: h.Sleep, Int64N: h.Int64N},
+	}, options), nil
+}
