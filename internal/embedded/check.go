@@ -1,0 +1,198 @@
+package embedded
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/memtable"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// check decides whether the request may commit here and now. It reads memory only, and it writes
+// nothing. REQUIRES: the commit lock.
+func (p *plan) check() error {
+	if err := p.db.acceptsWrites(); err != nil {
+		return err
+	}
+	if p.req.Pin != nil {
+		if err := p.req.Pin.Err(); err != nil {
+			return err
+		}
+	}
+	if p.pin != nil {
+		if err := p.pin.Err(); err != nil {
+			return err
+		}
+	}
+	for i := range p.scopes {
+		s := &p.scopes[i]
+		if s.created || s.handle.Number == codec.SystemScope {
+			continue
+		}
+		if s.state.status != codec.Active {
+			return &backend.ScopeStatusError{Record: s.handle.Record, Status: s.state.status}
+		}
+	}
+	return p.checkKeys()
+}
+
+// checkKeys validates conditions, reads and ranges, and lists every key that fails.
+func (p *plan) checkKeys() error {
+	var failed []backend.Conflict
+	for i, c := range p.req.Conditions {
+		found := p.newest(c.Scope, c.Primitive, c.Key, p.conditions[i])
+		if found.Stamp != c.Expected {
+			failed = append(failed, backend.Conflict{
+				Scope: c.Scope.Number, Primitive: c.Primitive, Key: c.Key,
+				Expected: c.Expected, Found: found.Stamp, CAS: true,
+			})
+		}
+	}
+	for i := range p.req.Reads {
+		r := &p.req.Reads[i]
+		if stamp, changed := p.changed(r); changed {
+			failed = append(failed, backend.Conflict{
+				Scope: r.Scope.Number, Primitive: r.Primitive, Key: r.Key,
+				Expected: r.Stamp, Found: stamp,
+			})
+		}
+	}
+	for i := range p.req.Ranges {
+		failed = p.checkRange(&p.req.Ranges[i], failed)
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return &backend.ConflictError{Keys: sortConflicts(failed)}
+}
+
+// changed tells whether a key that was read has another stamp now. A key that the memtable does not
+// know is unchanged: it has no version newer than the request's pin.
+func (p *plan) changed(r *backend.Read) (stamp uint64, changed bool) {
+	if r.Hint != 0 {
+		if stamp, ok := p.db.table.StampAt(memtable.Ref(r.Hint)); ok {
+			return stamp, stamp != r.Stamp
+		}
+	}
+	st := p.db.state(r.Scope)
+	if st == nil {
+		return 0, false
+	}
+	rec, _, answer := st.mem.Newest(byte(r.Primitive), r.Key)
+	switch answer {
+	case memtable.Found:
+		return rec.Stamp, rec.Stamp != r.Stamp
+	case memtable.Absent:
+		return 0, r.Stamp != 0
+	}
+	return 0, false
+}
+
+// checkRange adds every key of a range that was written after the request's pin.
+func (p *plan) checkRange(r *backend.RangeRead, failed []backend.Conflict) []backend.Conflict {
+	st := p.db.state(r.Scope)
+	if st == nil || p.req.Pin == nil {
+		return failed
+	}
+	at := p.req.Pin.Version()
+	st.mem.WritesSince(at, byte(r.Primitive), r.Range.Start, r.Range.End,
+		func(key string, stamp uint64) bool {
+			failed = append(failed, backend.Conflict{
+				Scope: r.Scope.Number, Primitive: r.Primitive, Key: key,
+				Expected: at, Found: stamp,
+			})
+			return true
+		})
+	return failed
+}
+
+// sortConflicts brings conflicts into key order and drops what is listed twice: a key that was read
+// and also lies in a range. The entry of a CAS, then that of a read, comes first.
+func sortConflicts(keys []backend.Conflict) []backend.Conflict {
+	slices.SortStableFunc(keys, func(a, b backend.Conflict) int {
+		return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Primitive, b.Primitive),
+			cmp.Compare(a.Key, b.Key))
+	})
+	return slices.CompactFunc(keys, func(a, b backend.Conflict) bool {
+		return a.Scope == b.Scope && a.Primitive == b.Primitive && a.Key == b.Key && a.CAS == b.CAS
+	})
+}
+
+// settle decides, at the commit's place and time, which deletes and expiries take effect. If prepare
+// foresaw it differently the batch is encoded anew: rare, and memory only.
+// REQUIRES: the commit lock.
+func (p *plan) settle(now int64) error {
+	changed := false
+	for i := range p.writes {
+		w := &p.writes[i]
+		if w.Op == backend.Put {
+			continue
+		}
+		skip := idle(w.Write, p.newest(w.Scope, w.Primitive, w.Key, w.found), now)
+		changed = changed || skip != w.skip
+		w.skip = skip
+	}
+	if !changed {
+		return nil
+	}
+	return p.encode()
+}
+
+// empty tells whether nothing is left to write.
+func (p *plan) empty() bool { return p.live == 0 && len(p.req.Appends) == 0 }
+
+// apply puts the commit into the memtable, where readers do not see it before its version is
+// published. REQUIRES: the commit lock, and that the batch is in Pebble.
+func (p *plan) apply() {
+	for i := range p.scopes {
+		s := &p.scopes[i]
+		if s.created {
+			s.state = p.db.addStateLocked(s.handle.Number, true)
+			s.state.loaded.Store(true)
+			remember(s.handle, s.state)
+		}
+	}
+	for i := range p.writes {
+		p.applyWrite(&p.writes[i])
+	}
+	for i, payload := range p.events {
+		s := &p.scopes[p.addScope(p.req.Appends[i].Scope)]
+		seq := p.appended[i].Sequence
+		s.state.mem.Apply(byte(codec.Events), codec.EventUserKey(seq), p.record(payload))
+		s.state.events = eventHead{next: seq + 1, hash: p.appended[i].Hash}
+	}
+	for i := range p.scopes {
+		if s := &p.scopes[i]; s.number != 0 {
+			s.state.last = s.number
+		}
+	}
+	p.db.order.commit = p.version
+}
+
+// record is a memtable record of this commit. Values too large to keep stay in the store.
+func (p *plan) record(value []byte) memtable.Record {
+	r := memtable.Record{Version: p.version, Stamp: p.version, Value: value}
+	if len(value) > p.db.maxKept {
+		r.Value, r.Elsewhere = nil, true
+	}
+	return r
+}
+
+func (p *plan) applyWrite(w *planWrite) {
+	if w.skip {
+		return
+	}
+	r := p.record(w.Value)
+	r.Expiry = w.Expiry
+	switch w.Op {
+	case backend.Delete:
+		r = memtable.Record{Version: p.version, Stamp: p.version, Deleted: true}
+	case backend.Expire:
+		r = memtable.Record{Version: p.version, Stamp: w.Stamp, Deleted: true}
+	}
+	p.scopes[w.scope].state.mem.Apply(byte(w.Primitive), w.Key, r)
+	if w.isScopeRecord() {
+		p.db.watchLocked(w.Value)
+	}
+}

@@ -1,0 +1,252 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// The commit path.
+//
+// Purpose: give every commit its place in one total order, so that what was checked still holds when
+// the writes take effect, and that every crash leaves a prefix of the order.
+//
+//	Commit(request):
+//		prepare   read what the checks will need, encode the batch with room for the version
+//		lock
+//		check     the database takes writes, the pin holds, the scopes are active;
+//		          conditions, reads and ranges still hold
+//		settle    drop deletes and expiries that have nothing to do; nothing left: unlock, done
+//		stamp     take the version, the time, the commit numbers, the event sequences; patch them in
+//		log       hand the batch to Pebble's log
+//		apply     put it into the memtable, not yet visible
+//		publish   let readers see it (strict databases: after the wait)
+//		unlock
+//		wait      for the sync, where asked
+//
+// Invariants:
+//
+//  1. Log order is version order is memtable order: stamp, log and apply run under one lock.
+//  2. Nothing under the lock reads the disk. What check and settle need of keys that are not in the
+//     memtable was read by prepare at a pinned version, and cannot have changed since without an entry
+//     in the memtable (named invariant in pins.go).
+//  3. A version is visible only when every commit up to it is in the memtable and in Pebble, and in a
+//     strict database on stable storage: a sync covers the log up to its end, so it makes everything
+//     before durable too, and published versions may simply be raised.
+//  4. After a fault nothing is stamped: the log on disk ends with the last commit before it.
+//
+// Why not simply sync under the lock: each sync would carry one commit. Waiting outside lets all
+// commits that were logged meanwhile share the next one.
+
+// Commit implements backend.Backend.
+func (d *DB) Commit(ctx context.Context, r *backend.Request) (backend.Outcome, error) {
+	if !d.commitGate.TryRLock() {
+		return backend.Outcome{}, backend.ErrClosed
+	}
+	defer d.commitGate.RUnlock()
+	p := d.newPlan(r)
+	defer p.release()
+	out, err := d.commit(ctx, p)
+	d.countCommit(out, err)
+	return out, err
+}
+
+func (d *DB) commit(ctx context.Context, p *plan) (backend.Outcome, error) {
+	if err := d.acceptsWrites(); err != nil {
+		return backend.Outcome{}, err
+	}
+	for {
+		if err := p.prepare(ctx); err != nil {
+			return backend.Outcome{}, err
+		}
+		out, again, err := d.place(ctx, p)
+		if err != nil {
+			return backend.Outcome{}, err
+		}
+		if again { // a scope's record changed between prepare and lock
+			p.unpin()
+			if err := d.published.wait(ctx, p.stale, d.acceptsWrites); err != nil {
+				return backend.Outcome{}, err
+			}
+			continue
+		}
+		if out.Version == 0 {
+			return out, nil
+		}
+		return out, d.await(p, out.Version)
+	}
+}
+
+// place gives a prepared commit its place in the order. again asks for another prepare.
+func (d *DB) place(ctx context.Context, p *plan) (out backend.Outcome, again bool, err error) {
+	now := d.opts.Clock().UnixNano()
+	d.commitLock.Lock()
+	defer d.commitLock.Unlock()
+	if err := ctx.Err(); err != nil {
+		return out, false, err
+	}
+	if !p.install() {
+		return out, true, nil
+	}
+	if err := p.check(); err != nil {
+		return out, false, err
+	}
+	now = max(now, d.order.time)
+	if err := p.settle(now); err != nil {
+		return out, false, err
+	}
+	out.Existed = p.existed
+	if p.empty() {
+		return out, false, nil
+	}
+	version, err := d.nextVersionLocked()
+	if err != nil {
+		return out, false, err
+	}
+	if err := p.stamp(version, now); err != nil {
+		return out, false, err
+	}
+	if err := d.log(p); err != nil {
+		return out, false, err
+	}
+	p.apply()
+	out.Version, out.Appends = version, p.appended
+	if d.opts.Mode != Strict {
+		d.published.raise(version)
+	}
+	d.noteLoggedLocked(version)
+	d.spillLocked()
+	return out, false, nil
+}
+
+// acceptsWrites tells why the database takes no writes, if it does not.
+func (d *DB) acceptsWrites() error {
+	if d.closed.Load() {
+		return backend.ErrClosed
+	}
+	if err := d.fault.err(); err != nil {
+		return err
+	}
+	return d.space.check()
+}
+
+// log hands the batch to Pebble. A failure of the log is seen by storeFS and sets the fault; Pebble
+// itself would not tell. REQUIRES: the commit lock.
+func (d *DB) log(p *plan) error {
+	size := uint64(p.batch.Len())
+	apply := d.applyQuietly
+	if p.wait = d.mustSync(p.req.Durability); p.wait {
+		apply = d.applyForSync
+	}
+	if err := apply(p.batch); err != nil {
+		return err
+	}
+	d.counters.bytesLogged.Add(size)
+	d.marks.logged.Store(p.version)
+	return nil
+}
+
+// applyQuietly hands a batch to Pebble without a sync. REQUIRES: the commit lock.
+func (d *DB) applyQuietly(b *pebble.Batch) error {
+	return d.guarded("log", func() error { return d.store.Apply(b, pebble.NoSync) })
+}
+
+// applyForSync hands over a batch whose sync the caller will wait for. REQUIRES: the commit lock.
+func (d *DB) applyForSync(b *pebble.Batch) error {
+	return d.guarded("log", func() error { return d.store.ApplyNoSyncWait(b, pebble.Sync) })
+}
+
+// guarded runs a call that writes to Pebble. Pebble panics on failures that storeFS could not keep
+// from it, and its commit pipeline is stuck then: the fault keeps everybody out of it, Close included.
+// A fault that was set during the call is the call's error, whatever Pebble says.
+func (d *DB) guarded(op string, call func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			d.wedged.Store(true)
+			d.setFault(op, fmt.Errorf("%v", v))
+		}
+		err = d.fault.err()
+	}()
+	if err := call(); err != nil {
+		d.setFault(op, err)
+	}
+	return nil
+}
+
+// mustSync tells whether a commit waits for stable storage. In mode None there is none: durable means
+// published.
+func (d *DB) mustSync(asked backend.Durability) bool {
+	return d.opts.Mode == Strict || (asked == backend.Durable && d.opts.Mode != None)
+}
+
+// await returns when the commit is as durable as was asked for. The commit has its place: an error
+// from here on means that its outcome is not known. A sync cannot be called off and is short, so the
+// context is not asked again: the outcome is worth the wait.
+func (d *DB) await(p *plan, version uint64) error {
+	if !p.wait {
+		return nil
+	}
+	w := startWatch()
+	err := d.guarded("sync", p.batch.SyncWait)
+	d.counters.sync(w.elapsed())
+	if err != nil {
+		return &backend.UnknownOutcomeError{Version: version, Cause: err}
+	}
+	d.durable.raise(version)
+	d.published.raise(version)
+	d.keeper.noteDurable()
+	return nil
+}
+
+// nextVersionLocked takes the next version. REQUIRES: the commit lock.
+func (d *DB) nextVersionLocked() (uint64, error) {
+	next := d.order.version + 1
+	if next > d.keeper.versionCeiling() {
+		if err := d.keeper.extend(next, 0); err != nil {
+			return 0, err
+		}
+	}
+	if next > maxVersion {
+		return 0, fmt.Errorf("%w: versions are used up at %d", backend.ErrReadOnly, next)
+	}
+	d.order.version = next
+	return next, nil
+}
+
+// maxVersion leaves room above every version for bounds.
+const maxVersion = 1<<63 - 1
+
+// order is the commit order's state. Guarded by the commit lock.
+type order struct {
+	version uint64 // last one taken
+	commit  uint64 // last one logged
+	time    int64  // of the last commit, Unix nanoseconds
+}
+
+func (d *DB) countCommit(out backend.Outcome, err error) {
+	c := &d.counters
+	var conflict *backend.ConflictError
+	switch {
+	case err == nil && out.Version == 0:
+		c.readOnly.Add(1)
+	case err == nil:
+		c.commits.Add(1)
+	case errors.As(err, &conflict):
+		c.conflicts.Add(1)
+	default:
+		c.refused.Add(1)
+	}
+}
+
+// validScope refuses handles that can address nothing.
+func validScope(s *backend.Scope) error {
+	if s == nil || s.Number > codec.MaxScope {
+		return fmt.Errorf("%w: not a scope", codec.ErrInvalidArgument)
+	}
+	return nil
+}

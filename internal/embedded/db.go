@@ -1,0 +1,223 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/memtable"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// DB is the embedded authority: the memtable decides commits and serves hot reads, Pebble is the log
+// and the store. It implements backend.Backend and is safe for concurrent use.
+//
+// Lock order: commitGate, storeGate, commitLock, then the leaves (registry.mu, keeper.mu, pins,
+// cursors, watermarks), of which none is held while another is taken - but keeper.mu, under which the
+// sentinel is written.
+type DB struct {
+	opts    Options
+	fs      *storeFS
+	store   *pebble.DB
+	lock    *pebble.Lock
+	cache   *pebble.Cache
+	table   *memtable.Table
+	system  *backend.Scope
+	scopes  registry
+	pins    pinSet
+	cursors cursorSet
+	report  Report
+	boot    uint64
+	maxKept int // larger values are not kept in memory
+
+	// commitLock guards the order, the memtable's writer side and the fields of scopeState that say so.
+	commitLock sync.Mutex
+	order      order
+	unsynced   int // commits since the last sync began; guarded by commitLock
+	forget     int // commits since the memtable last forgot its write log; guarded by commitLock
+
+	published watermark
+	durable   watermark
+	flushed   atomic.Uint64 // every commit up to this version is in tables
+	lastScope atomic.Uint64
+	manifest  atomic.Pointer[string]
+
+	fault  fault
+	wedged atomic.Bool // Pebble panicked inside its commit pipeline: do not enter it again
+	closed atomic.Bool
+	// commitGate and storeGate are held shared by commits and by reads of the store; Close takes
+	// them to wait for the last one.
+	commitGate, storeGate sync.RWMutex
+
+	syncer  *syncer
+	keeper  *keeper
+	sweeper *sweeper
+	space   *space
+
+	marks    flushMarks
+	counters counters
+}
+
+var _ backend.Backend = (*DB)(nil)
+
+// AllocateScope implements backend.Backend.
+func (d *DB) AllocateScope(ctx context.Context) (codec.Scope, error) {
+	if !d.commitGate.TryRLock() {
+		return 0, backend.ErrClosed
+	}
+	defer d.commitGate.RUnlock()
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := d.acceptsWrites(); err != nil {
+		return 0, err
+	}
+	return d.allocateScope()
+}
+
+// Begin implements backend.Backend.
+func (d *DB) Begin() (backend.Pin, error) {
+	if d.closed.Load() {
+		return nil, backend.ErrClosed
+	}
+	return d.pins.acquire(), nil
+}
+
+// BootEpoch rises with every open that follows a crash.
+func (d *DB) BootEpoch() uint64 { return d.boot }
+
+// Recovery reports what Open found.
+func (d *DB) Recovery() Report { return d.report }
+
+// setFault records the first storage failure and wakes everybody who waits for a version.
+func (d *DB) setFault(op string, cause error) {
+	if d.fault.set(op, cause) {
+		d.onFault(op, cause)
+	}
+}
+
+func (d *DB) onFault(op string, cause error) {
+	d.opts.Logger.Error("storage failure: the database is read-only now", "operation", op, "error", cause)
+	d.durable.wake()
+	d.published.wake()
+}
+
+// Close implements backend.Backend. It ends what is under way, makes everything durable, moves it out
+// of the log (the next open has nothing to replay), and writes the sentinel of a clean shutdown.
+func (d *DB) Close() error {
+	if !d.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	d.sweeper.end()
+	d.commitGate.Lock() // never given back: nobody may enter again
+	close(d.syncer.stop)
+	<-d.syncer.done
+	close(d.keeper.stop)
+	<-d.keeper.done
+	d.durable.wake()
+	d.published.wake()
+	err := d.syncNow()
+	d.cursors.closeAll()
+	d.storeGate.Lock()
+	if err == nil && d.opts.Mode != None {
+		err = d.store.Flush()
+	}
+	if err == nil {
+		d.commitLock.Lock()
+		last := d.order.commit
+		d.commitLock.Unlock()
+		err = d.keeper.close(last)
+	}
+	return errors.Join(err, d.closeStore())
+}
+
+// closeStore gives back what Open acquired.
+func (d *DB) closeStore() error {
+	var err error
+	if !d.wedged.Load() {
+		err = closePebble(d.store)
+	}
+	d.cache.Unref()
+	if d.lock != nil {
+		err = errors.Join(err, releaseOwner(d.fs.FS, d.opts.Dir, d.lock))
+	}
+	return err
+}
+
+// counters are the figures behind Stats.
+type counters struct {
+	commits, readOnly, conflicts, refused, tooOld atomic.Uint64
+	bytesLogged, hits, storeReads, spilled        atomic.Uint64
+	expired, syncs                                atomic.Uint64
+	syncTime, slowestSync                         atomic.Int64 // nanoseconds
+}
+
+func (c *counters) sync(took time.Duration) {
+	c.syncs.Add(1)
+	c.syncTime.Add(int64(took))
+	for {
+		old := c.slowestSync.Load()
+		if int64(took) <= old || c.slowestSync.CompareAndSwap(old, int64(took)) {
+			return
+		}
+	}
+}
+
+// Stats implements backend.Backend.
+func (d *DB) Stats() backend.Stats {
+	c := &d.counters
+	s := backend.Stats{
+		Commits: c.commits.Load(), ReadOnly: c.readOnly.Load(), Conflicts: c.conflicts.Load(),
+		Refused: c.refused.Load(), TooOld: c.tooOld.Load(), BytesLogged: c.bytesLogged.Load(),
+		Syncs: c.syncs.Load(), SyncTime: time.Duration(c.syncTime.Load()),
+		SlowestSync:  time.Duration(c.slowestSync.Load()),
+		MemtableHits: c.hits.Load(), StoreReads: c.storeReads.Load(),
+		MemtableBytes: d.table.Bytes(), MemtableKeys: d.table.Keys(), Spilled: c.spilled.Load(),
+		OpenPins: d.pins.count(), Expired: c.expired.Load(),
+	}
+	if d.storeGate.TryRLock() {
+		defer d.storeGate.RUnlock()
+		if !d.closed.Load() {
+			s.StoreBytes = int64(d.store.Metrics().DiskSpaceUsage())
+		}
+	}
+	return s
+}
+
+// spillLocked brings the memtable back under its budget. Everything committed is in Pebble, so
+// spilling copies nothing. If old transactions hold back what would have to go, the oldest are ended.
+// REQUIRES: the commit lock.
+func (d *DB) spillLocked() {
+	if d.forget++; d.forget >= forgetInterval {
+		d.forget = 0
+		horizon := d.pins.horizon()
+		d.table.Forget(horizon)
+		d.retireIdleLocked(horizon)
+	}
+	excess := d.table.Bytes() - d.opts.MemoryBudget
+	if excess <= 0 {
+		return
+	}
+	for {
+		n, freed := d.table.Evict(d.pins.horizon(), excess)
+		d.counters.spilled.Add(uint64(n))
+		if freed > 0 {
+			return // a step per commit: the writer never stalls for the whole of it
+		}
+		ended := d.pins.endOldest()
+		if ended == 0 {
+			return
+		}
+		d.counters.tooOld.Add(uint64(ended))
+		d.opts.Logger.Warn("transactions ended: they pinned more memory than the budget allows",
+			"count", ended)
+	}
+}
+
+// forgetInterval is how many commits may pass before the memtable's write log is cut.
+const forgetInterval = 256

@@ -1,0 +1,40 @@
+package embedded
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/inmem-db/inmem/internal/backend"
+)
+
+// fault holds the first storage failure of a database. From the moment it is set the database is
+// read-only for good: what is on disk stays as it was, and nothing more is acknowledged.
+type fault struct {
+	first atomic.Pointer[faultError]
+}
+
+// faultError is a sticky storage failure; it matches backend.ErrStorage and its cause.
+type faultError struct {
+	op    string
+	cause error
+}
+
+func (e *faultError) Error() string {
+	return fmt.Sprintf("%v: %s: %v; the database is read-only now, close it and open it again",
+		backend.ErrStorage, e.op, e.cause)
+}
+
+func (e *faultError) Unwrap() []error { return []error{backend.ErrStorage, e.cause} }
+
+// set records a failure if it is the first, and reports whether it was.
+func (f *fault) set(op string, cause error) bool {
+	return f.first.CompareAndSwap(nil, &faultError{op: op, cause: cause})
+}
+
+// err is the failure, or nil.
+func (f *fault) err() error {
+	if e := f.first.Load(); e != nil {
+		return e
+	}
+	return nil
+}

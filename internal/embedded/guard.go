@@ -1,0 +1,140 @@
+package embedded
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/record"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// The guard looks at a directory before Pebble does. Pebble takes a damaged or missing MANIFEST for a
+// smaller database and deletes the tables it no longer knows; so the MANIFEST is read in full first,
+// and nothing is deleted until the checks after opening have passed (storeFS.release).
+
+const (
+	manifestPrefix = "MANIFEST-"
+	markerPrefix   = "marker.manifest."
+)
+
+// checkFiles verifies that the files which the sentinel vouches for are there and whole.
+func checkFiles(fs vfs.FS, dir string, s sentinel) error {
+	if s.State == stateCreating {
+		return nil // creation did not come to its end: there is nothing to vouch for
+	}
+	name, err := currentManifest(fs, dir)
+	if err != nil {
+		return err
+	}
+	found, err := manifestNumber(name)
+	if err != nil {
+		return err
+	}
+	least, err := manifestNumber(s.Manifest)
+	if err != nil {
+		return err
+	}
+	if found < least {
+		return fmt.Errorf("%w: file %s: an outdated one is in use: found %s, expected %s or newer",
+			codec.ErrCorrupt, markerPrefix+"*", name, s.Manifest)
+	}
+	return scanManifest(fs, dir, name, s.State == stateClean)
+}
+
+// currentManifest finds the MANIFEST that Pebble would use: the one named by the newest marker file
+// (marker.manifest.<iteration>.<name>).
+func currentManifest(fs vfs.FS, dir string) (string, error) {
+	names, err := fs.List(dir)
+	if err != nil {
+		return "", err
+	}
+	var newest uint64
+	var current string
+	for _, n := range names {
+		rest, ok := strings.CutPrefix(n, markerPrefix)
+		if !ok {
+			continue
+		}
+		iter, manifest, ok := strings.Cut(rest, ".")
+		i, err := strconv.ParseUint(iter, 10, 64)
+		if !ok || err != nil {
+			return "", fmt.Errorf("%w: file %s: malformed name", codec.ErrCorrupt, n)
+		}
+		if current == "" || i > newest {
+			newest, current = i, manifest
+		}
+	}
+	if current == "" {
+		return "", fmt.Errorf("%w: file %s: missing, with it the list of all tables",
+			codec.ErrCorrupt, markerPrefix+"*")
+	}
+	return current, nil
+}
+
+func manifestNumber(name string) (uint64, error) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(name, manifestPrefix), 10, 64)
+	if err != nil || !strings.HasPrefix(name, manifestPrefix) {
+		return 0, fmt.Errorf("%w: %q is not the name of a MANIFEST", codec.ErrCorrupt, name)
+	}
+	return n, nil
+}
+
+// scanManifest reads every record of a MANIFEST, checksums included.
+//
+// Pebble stops silently at the first record that does not check. That is right for a record that a
+// crash left half written at the end of the file, and wrong for a damaged one: behind a torn record
+// there is nothing, behind a damaged one usually more. What a cut of the last record alone takes away
+// (a flush, so commits) is found by the version checks after opening. After a clean close nothing can
+// be torn.
+func scanManifest(fs vfs.FS, dir, name string, clean bool) error {
+	f, err := fs.Open(fs.PathJoin(dir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: file %s: missing", codec.ErrCorrupt, name)
+	}
+	if err != nil {
+		return err
+	}
+	data, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	r := record.NewReader(bytes.NewReader(data), 0)
+	var end int64
+	for n := 0; ; n++ {
+		rec, err := r.Next()
+		if err == nil {
+			_, err = io.Copy(io.Discard, rec)
+		}
+		if err == nil {
+			end = r.Offset()
+			continue
+		}
+		if errors.Is(err, io.EOF) && n > 0 {
+			return nil
+		}
+		if n == 0 || clean || !tornTail(data, end) {
+			return fmt.Errorf("%w: file %s: offset %d: damaged record: %v",
+				codec.ErrCorrupt, name, end, err)
+		}
+		return nil
+	}
+}
+
+// tornTail tells whether what follows offset may be a record that a crash cut short: its header
+// promises more bytes than the file has, or nothing but zeros was ever written there.
+func tornTail(data []byte, offset int64) bool {
+	const legacyHeader = 7 // checksum 4, length 2, type 1: the chunk format of a MANIFEST
+	rest := data[offset:]
+	if len(bytes.Trim(rest, "\x00")) == 0 || len(rest) < legacyHeader {
+		return true
+	}
+	length := int(rest[4]) | int(rest[5])<<8
+	return legacyHeader+length > len(rest)
+}

@@ -1,0 +1,263 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/memtable"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// Report is what Open found and did.
+type Report struct {
+	Created bool   // the directory was empty
+	Clean   bool   // the last process closed it; otherwise it died or was killed
+	Last    uint64 // version of the newest commit found
+	Proven  uint64 // commits up to here were known to be durable, and are all there
+	Next    uint64 // versions go on from here; those between Last and Next were never visible, or lost
+	// LogFile and LogOffset say where the log ended that was replayed; LogDropped counts the bytes
+	// behind it that could not be used: a torn tail, or what a reused file held before.
+	LogFile    string
+	LogOffset  int64
+	LogDropped int64
+	BootEpoch  uint64
+
+	_ struct{}
+}
+
+// Open opens or creates a database directory. Its steps, in order, so that damage is found before
+// anything is changed:
+//
+//	lock       the directory, against a second process
+//	guard      read the sentinel, check the files it vouches for
+//	replay     Pebble opens; it may delete nothing yet
+//	verify     the newest commits are there, without a hole
+//	mark       the sentinel says that the directory is in use; numbers go on above its ceilings
+//	serve      deletions are let through, the background goroutines start
+func Open(ctx context.Context, o Options) (*DB, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	d := &DB{opts: o.withDefaults(), system: &backend.Scope{Number: codec.SystemScope}}
+	d.scopes.states = map[codec.Scope]*scopeState{}
+	d.pins.published = &d.published.version
+	d.fs = newStoreFS(d.opts.FS, &d.fault, d.onFault)
+	d.maxKept = int(min(d.opts.MemoryBudget/64, codec.MaxValueSize))
+	d.table = memtable.New(memtable.Options{SegmentSize: segmentSize(d.opts.MemoryBudget)})
+	d.space = &space{fs: d.opts.FS, dir: d.opts.Dir, min: uint64(d.opts.MinFreeSpace),
+		off: d.opts.Mode == None}
+	if err := d.open(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", d.opts.Dir, err)
+	}
+	return d, nil
+}
+
+// segmentSize keeps a small budget in several segments: eviction works by the segment.
+func segmentSize(budget int64) int {
+	const most, least = 1 << 20, 16 << 10
+	return int(max(least, min(most, budget/32)))
+}
+
+func (d *DB) open() (err error) {
+	if err := d.fs.MkdirAll(d.opts.Dir, 0o755); err != nil {
+		return fmt.Errorf("%w: %w", backend.ErrStorage, err)
+	}
+	if d.lock, err = acquireOwner(d.opts.FS, d.opts.Dir); err != nil {
+		return err
+	}
+	d.cache = pebble.NewCache(d.opts.CacheSize)
+	if err := d.openStore(); err != nil {
+		d.cache.Unref()
+		return errors.Join(err, releaseOwner(d.opts.FS, d.opts.Dir, d.lock))
+	}
+	d.serve()
+	return nil
+}
+
+// openStore does everything between the lock and the start of service.
+func (d *DB) openStore() error {
+	s, err := d.guard()
+	if err != nil {
+		return err
+	}
+	if err := d.replay(s); err != nil {
+		return err
+	}
+	err = d.verify(s)
+	if err == nil {
+		err = d.mark(s)
+	}
+	if err == nil {
+		err = d.fs.release()
+	}
+	if err != nil {
+		err = errors.Join(d.readFailed(err), closePebble(d.store))
+	}
+	return err
+}
+
+// guard reads the sentinel, or begins a new directory.
+func (d *DB) guard() (sentinel, error) {
+	s, err := readSentinel(d.opts.FS, d.opts.Dir)
+	if err == nil {
+		return s, checkFiles(d.opts.FS, d.opts.Dir, s)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return s, d.readFailed(err)
+	}
+	names, err := d.opts.FS.List(d.opts.Dir)
+	if err != nil {
+		return s, d.readFailed(err)
+	}
+	for _, n := range names {
+		if isStoreFile(n) {
+			return s, fmt.Errorf("%w: file %s: missing, yet there is %s; if this is a database of "+
+				"ours, put the file back from a copy", codec.ErrCorrupt, sentinelName, n)
+		}
+	}
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return s, err
+	}
+	s = sentinel{Format: codec.FormatVersion, ID: id.String(), State: stateCreating}
+	if err := writeSentinel(d.fs, d.opts.Dir, s); err != nil {
+		return s, fmt.Errorf("%w: %w", backend.ErrStorage, err)
+	}
+	return s, nil
+}
+
+func isStoreFile(name string) bool {
+	for _, prefix := range []string{"MANIFEST-", "marker.", "OPTIONS-", "CURRENT"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".log")
+}
+
+// replay lets Pebble open the directory and read its log.
+func (d *DB) replay(s sentinel) error {
+	d.boot = s.Boot
+	if s.State == stateOpen {
+		d.boot++
+	}
+	d.report = Report{Created: s.State == stateCreating, Clean: s.State != stateOpen,
+		Proven: s.Durable, BootEpoch: d.boot}
+	store, err := openPebble(d.opts.Dir, d.pebbleOptions(s.State != stateCreating))
+	if err != nil {
+		return nameOpenError(err)
+	}
+	d.store = store
+	return nil
+}
+
+// nameOpenError tells damage from a failing disk.
+func nameOpenError(err error) error {
+	if pebble.IsCorruptionError(err) || errors.Is(err, pebble.ErrDBDoesNotExist) ||
+		errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %v", codec.ErrCorrupt, err)
+	}
+	return fmt.Errorf("%w: %w", backend.ErrStorage, err)
+}
+
+// verify finds the newest commit and checks that none before it is missing.
+func (d *DB) verify(s sentinel) error {
+	if err := d.verifyChain(s); err != nil {
+		return err
+	}
+	last := d.order.commit
+	d.report.Last = last
+	switch {
+	case s.State == stateClean && last != s.Durable:
+		return fmt.Errorf("%w: the newest commit is %d, but the database was closed with %d",
+			codec.ErrCorrupt, last, s.Durable)
+	case last < s.Durable:
+		return fmt.Errorf("%w: the newest commit is %d, but %d was on stable storage: the log %s "+
+			"or a table is damaged", codec.ErrCorrupt, last, s.Durable, d.report.LogFile)
+	case last > s.Versions:
+		return fmt.Errorf("%w: file %s: commit %d is above its ceiling %d: it is an old copy",
+			codec.ErrCorrupt, sentinelName, last, s.Versions)
+	}
+	d.published.raise(last)
+	d.durable.raise(last)
+	d.flushed.Store(s.Flushed)
+	d.order.version = max(last, s.Versions)
+	d.lastScope.Store(s.Scopes)
+	d.report.Next = d.order.version + 1
+	n, err := d.lastCommitNumber(codec.SystemScope, maxVersion)
+	if err != nil {
+		return err
+	}
+	d.addStateLocked(codec.SystemScope, d.report.Created && last == 0).last = n
+	return nil
+}
+
+// verifyChain walks the commit records that were in the log when the last process ended. Each names
+// the one before it, so a hole shows. What lies in tables is covered by their checksums.
+func (d *DB) verifyChain(s sentinel) error {
+	lower := codec.AppendCommitKey(nil, s.Flushed)
+	it, err := d.store.NewIter(&pebble.IterOptions{
+		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, codec.SystemScope, codec.Commits, ""),
+	})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		version, err := codec.DecodeCommitKey(it.Key())
+		if err != nil {
+			return closeIter(it, err)
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return closeIter(it, err)
+		}
+		rec, err := codec.DecodeCommitRecord(version, value)
+		if err != nil {
+			return closeIter(it, err)
+		}
+		// The walk begins at or behind Flushed: the first record's predecessor may not be in it.
+		if d.order.commit != 0 && rec.Previous != d.order.commit {
+			return closeIter(it, fmt.Errorf("%w: commit %d follows %d, but %d was found before it",
+				codec.ErrCorrupt, version, rec.Previous, d.order.commit))
+		}
+		d.order.commit, d.order.time = version, rec.Time
+	}
+	return closeIter(it, nil)
+}
+
+// mark writes the sentinel of an open database. From here on a crash counts as one.
+func (d *DB) mark(s sentinel) error {
+	s.State, s.Boot = stateOpen, d.boot
+	if name := d.manifest.Load(); name != nil {
+		s.Manifest = *name
+	}
+	s.Durable = d.order.commit
+	s.Versions = d.order.version + versionBlock
+	s.Scopes = min(d.lastScope.Load()+scopeBlock, uint64(codec.MaxScope))
+	d.keeper = newKeeper(d, s)
+	d.keeper.mu.Lock()
+	defer d.keeper.mu.Unlock()
+	return d.keeper.writeLocked(s)
+}
+
+// serve starts the background goroutines.
+func (d *DB) serve() {
+	d.syncer = newSyncer()
+	if d.opts.Mode == Batched || d.opts.Mode == Async {
+		go d.runSyncer()
+	} else {
+		close(d.syncer.done)
+	}
+	go d.keeper.run()
+	d.sweeper = startSweeper(d)
+	r := &d.report
+	d.opts.Logger.Info("database open", "dir", d.opts.Dir, "mode", d.opts.Mode.String(),
+		"clean", r.Clean, "version", r.Last, "boot", r.BootEpoch)
+}

@@ -1,0 +1,159 @@
+package embedded
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/cockroachkvs"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/wal"
+)
+
+// pebbleOptions are Pebble's settings. Comparer, key schema and format are what the stock tool knows,
+// so that it opens our directories without flags; the rest measured well for embedded use.
+func (d *DB) pebbleOptions(mustExist bool) *pebble.Options {
+	o := &pebble.Options{
+		FS:                          d.fs,
+		Lock:                        d.lock,
+		Cache:                       d.cache,
+		Comparer:                    &cockroachkvs.Comparer,
+		KeySchema:                   cockroachkvs.KeySchema.Name,
+		KeySchemas:                  sstable.MakeKeySchemas(&cockroachkvs.KeySchema),
+		BlockPropertyCollectors:     cockroachkvs.BlockPropertyCollectors,
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		ErrorIfNotExists:            mustExist,
+		DisableWAL:                  d.opts.Mode == None,
+		MemTableSize:                d.opts.WriteBuffer,
+		MemTableStopWritesThreshold: writeBuffers,
+		L0CompactionThreshold:       2,
+		L0StopWritesThreshold:       24,
+		MaxOpenFiles:                1000,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
+		Logger:                      (*pebbleLogger)(d),
+		EventListener:               d.pebbleEvents(),
+	}
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings {
+		return pebble.DBCompressionBalanced
+	})
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = 16 << 10
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].FilterType = pebble.TableFilter
+	}
+	return o
+}
+
+// openPebble opens the store; a panic in there is a failure to open, not the host's end.
+func openPebble(dir string, o *pebble.Options) (store *pebble.DB, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			store, err = nil, fmt.Errorf("pebble: %v", v)
+		}
+	}()
+	return pebble.Open(dir, o)
+}
+
+// closePebble closes the store. Pebble panics where it finds that something still uses it.
+func closePebble(store *pebble.DB) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("pebble: close: %v", v)
+		}
+	}()
+	return store.Close()
+}
+
+// flushMarks follow which commits have left the log. All are written by Pebble's event calls.
+type flushMarks struct {
+	logged             atomic.Uint64 // last commit handed to Pebble
+	current, previous  atomic.Uint64 // logged, when the newest log file and the one before it began
+	flushing           atomic.Uint64 // previous, when the flush under way began
+	lastCorruptionNote atomic.Int64
+}
+
+// pebbleEvents listens to what Pebble does in the background. Handlers run under Pebble's locks: they
+// only note.
+func (d *DB) pebbleEvents() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) {
+			d.opts.Logger.Error("background work of the store failed", "error", err)
+			// Pebble tries again at once and for ever; once the fault is set that leads nowhere.
+			time.Sleep(backgroundPause)
+		},
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			// Repeated for every read that meets the damage: thousands in seconds.
+			now := d.opts.Clock().Unix()
+			if last := d.marks.lastCorruptionNote.Swap(now); now != last {
+				d.opts.Logger.Error("damaged table", "file", info.Path, "error", info.Details)
+			}
+		},
+		ManifestCreated: func(info pebble.ManifestCreateInfo) {
+			if info.Err == nil {
+				name := d.fs.PathBase(info.Path)
+				d.manifest.Store(&name)
+				if d.fs.serving.Load() {
+					signal(d.keeper.work)
+				}
+			}
+		},
+		WALCreated: func(pebble.WALCreateInfo) {
+			d.marks.previous.Store(d.marks.current.Load())
+			d.marks.current.Store(d.marks.logged.Load())
+		},
+		FlushBegin: func(pebble.FlushInfo) { d.marks.flushing.Store(d.marks.previous.Load()) },
+		FlushEnd: func(info pebble.FlushInfo) {
+			if v := d.marks.flushing.Load(); info.Err == nil && v > d.flushed.Load() {
+				d.flushed.Store(v)
+			}
+		},
+	}
+}
+
+// backgroundPause keeps a failing background job from burning a core.
+const backgroundPause = 100 * time.Millisecond
+
+// pebbleLogger receives Pebble's messages. Fatalf is where Pebble would end the process: it sets the
+// fault instead, and returns; what comes after works on a frozen image.
+type pebbleLogger DB
+
+// Infof implements pebble.Logger. Pebble's chatter is for its own developers; one line of it tells
+// where the log that was replayed ended, and no other call does.
+func (l *pebbleLogger) Infof(format string, args ...any) {
+	if strings.Contains(format, "stopped reading at offset") && len(args) > 2 {
+		if offset, ok := args[2].(wal.Offset); ok {
+			(*DB)(l).noteLogEnd(offset)
+		}
+	}
+}
+
+// Errorf implements pebble.Logger.
+func (l *pebbleLogger) Errorf(format string, args ...any) {
+	l.opts.Logger.Error("store", "message", fmt.Sprintf(format, args...))
+}
+
+// Fatalf implements pebble.Logger.
+func (l *pebbleLogger) Fatalf(format string, args ...any) {
+	(*DB)(l).setFault("store", fmt.Errorf(format, args...))
+}
+
+// noteLogEnd records where replay of the last log stopped, and what lies behind.
+func (d *DB) noteLogEnd(offset wal.Offset) {
+	d.report.LogFile = d.fs.PathBase(offset.PhysicalFile)
+	d.report.LogOffset, d.report.LogDropped = offset.Physical, 0
+	f, err := d.fs.Open(offset.PhysicalFile)
+	if err != nil {
+		return
+	}
+	data, err := io.ReadAll(io.NewSectionReader(f, offset.Physical, 1<<30))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return
+	}
+	d.report.LogDropped = int64(len(bytes.TrimRight(data, "\x00")))
+}

@@ -1,0 +1,325 @@
+package embedded
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/memtable"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// plan is a request on its way through the commit path. Plans are pooled; nothing of one outlives its
+// commit.
+type plan struct {
+	db  *DB
+	req *backend.Request
+
+	pin        *pin   // held while what was read must stay true; nil if nothing is read
+	at         uint64 // its version
+	stale      uint64 // a scope's record was written at this version since: wait for it, then again
+	scopes     []planScope
+	writes     []planWrite
+	conditions []backend.Record // what prepare found, in the order of req.Conditions
+
+	batch    *pebble.Batch
+	patches  []int  // where in the batch a version goes
+	scratch  []byte // for keys
+	scratch2 []byte // for values
+
+	existed  int
+	live     int // writes that take effect
+	version  uint64
+	appended []backend.Appended
+	events   [][]byte // envelopes of the appends, for the memtable
+	wait     bool
+}
+
+// planScope is one scope that the commit writes to.
+type planScope struct {
+	handle  *backend.Scope
+	state   *scopeState // set under the lock
+	created bool
+	facts   scopeFacts
+	known   bool   // facts were read
+	number  uint64 // the commit's number in the scope
+	changes []codec.Change
+	journal []journalPart
+}
+
+// journalPart is where one part of a scope's journal record lies in the batch.
+type journalPart struct{ at, size, part int }
+
+// planWrite is one write with what is known of its key.
+type planWrite struct {
+	*backend.Write
+	scope  int            // index into plan.scopes
+	found  backend.Record // by prepare, at plan.at
+	looked bool
+	skip   bool // has nothing to do
+}
+
+var planPool = sync.Pool{New: func() any { return new(plan) }}
+
+func (d *DB) newPlan(r *backend.Request) *plan {
+	p := planPool.Get().(*plan)
+	p.db, p.req = d, r
+	return p
+}
+
+// release returns everything the plan holds.
+func (p *plan) release() {
+	p.unpin()
+	p.dropBatch()
+	clear(p.scopes)
+	clear(p.writes)
+	clear(p.conditions)
+	*p = plan{
+		scopes: p.scopes[:0], writes: p.writes[:0], conditions: p.conditions[:0],
+		patches: p.patches[:0], scratch: p.scratch[:0], scratch2: p.scratch2[:0],
+	}
+	planPool.Put(p)
+}
+
+func (p *plan) dropBatch() {
+	if p.batch != nil {
+		// Close of a batch only returns its memory. One whose sync failed, or on which Pebble
+		// panicked, is left to the garbage collector: Pebble may still look at it.
+		if p.db.fault.err() == nil {
+			_ = p.batch.Close()
+		}
+		p.batch = nil
+	}
+	p.patches = p.patches[:0]
+}
+
+// prepare does all that needs no lock: sort the writes, read what the checks will need, encode.
+func (p *plan) prepare(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := p.arrange(); err != nil {
+		return err
+	}
+	if p.needsReads() {
+		p.pin = p.db.pins.acquire()
+		p.at = p.pin.version
+	}
+	if err := p.loadScopes(ctx); err != nil {
+		return err
+	}
+	if err := p.lookUp(ctx); err != nil {
+		return err
+	}
+	return p.encode()
+}
+
+// arrange copies the writes into the order in which they reach the log (scope, primitive, key) and
+// gathers the scopes.
+func (p *plan) arrange() error {
+	if len(p.writes) > 0 || len(p.scopes) > 0 {
+		return nil // second round
+	}
+	r := p.req
+	for i := range r.Writes {
+		if err := validScope(r.Writes[i].Scope); err != nil {
+			return err
+		}
+		p.writes = append(p.writes, planWrite{Write: &r.Writes[i]})
+	}
+	if len(p.writes) > 1 {
+		slices.SortFunc(p.writes, func(a, b planWrite) int {
+			return cmp.Or(cmp.Compare(a.Scope.Number, b.Scope.Number),
+				cmp.Compare(a.Primitive, b.Primitive), cmp.Compare(a.Key, b.Key))
+		})
+	}
+	for i := range p.writes {
+		w := &p.writes[i]
+		if i > 0 && w.sameKey(p.writes[i-1].Write) {
+			return fmt.Errorf("%w: %s is written twice in one request", codec.ErrInvalidArgument,
+				codec.FormatKey(w.Scope.Number, w.Primitive, w.Key))
+		}
+		if w.Op < backend.Put || w.Op > backend.Expire || len(w.Value) > codec.MaxValueSize {
+			return refuseWrite(w.Write)
+		}
+		if w.isScopeRecord() {
+			// What cannot be read would leave the scope's status in doubt after the commit.
+			if _, err := codec.DecodeScopeRecord(w.Value); err != nil {
+				return fmt.Errorf("%w: %v", codec.ErrInvalidArgument, err)
+			}
+		}
+		w.scope = p.addScope(w.Scope)
+	}
+	for i := range r.Appends {
+		if err := validScope(r.Appends[i].Scope); err != nil {
+			return err
+		}
+		p.addScope(r.Appends[i].Scope)
+	}
+	for _, s := range r.CreateScopes {
+		p.scopes[p.addScope(s)].created = true
+	}
+	return nil
+}
+
+// isScopeRecord tells whether the write sets a scope's record, and with it its status.
+func (w planWrite) isScopeRecord() bool {
+	return w.Scope.Number == codec.SystemScope && w.Primitive == codec.ScopeRecords &&
+		w.Op == backend.Put
+}
+
+func (w planWrite) sameKey(o *backend.Write) bool {
+	return w.Scope.Number == o.Scope.Number && w.Primitive == o.Primitive && w.Key == o.Key
+}
+
+func refuseWrite(w *backend.Write) error {
+	key := codec.FormatKey(w.Scope.Number, w.Primitive, w.Key)
+	if len(w.Value) > codec.MaxValueSize {
+		return fmt.Errorf("%w: %s: value of %d bytes, limit %d", codec.ErrTooLarge, key,
+			len(w.Value), codec.MaxValueSize)
+	}
+	return fmt.Errorf("%w: %s: operation %d", codec.ErrInvalidArgument, key, w.Op)
+}
+
+// addScope finds or adds a scope and returns its index. There are few.
+func (p *plan) addScope(s *backend.Scope) int {
+	for i := range p.scopes {
+		if p.scopes[i].handle.Number == s.Number {
+			return i
+		}
+	}
+	p.scopes = append(p.scopes, planScope{handle: s})
+	return len(p.scopes) - 1
+}
+
+// needsReads tells whether something must be read before the lock: then a pin is needed. The state
+// of a scope that is in use is known already.
+func (p *plan) needsReads() bool {
+	if len(p.req.Conditions) > 0 {
+		return true
+	}
+	for i := range p.writes {
+		if p.writes[i].Op != backend.Put {
+			return true
+		}
+	}
+	for i := range p.scopes {
+		if !p.scopes[i].created && !p.isLoaded(p.scopes[i].handle) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *plan) isLoaded(s *backend.Scope) bool {
+	st := p.db.state(s)
+	return st != nil && st.loaded.Load()
+}
+
+// loadScopes reads the facts of scopes that are not in use yet.
+func (p *plan) loadScopes(ctx context.Context) (err error) {
+	for i := range p.scopes {
+		s := &p.scopes[i]
+		if s.created || s.handle.Number == codec.SystemScope || p.isLoaded(s.handle) {
+			continue
+		}
+		if s.facts, err = p.db.loadScope(ctx, s.handle, p.at); err != nil {
+			return err
+		}
+		s.known = true
+	}
+	return nil
+}
+
+// lookUp finds the current record of every key whose version decides something at the commit.
+func (p *plan) lookUp(ctx context.Context) (err error) {
+	p.conditions = p.conditions[:0]
+	for _, c := range p.req.Conditions {
+		if err := validScope(c.Scope); err != nil {
+			return err
+		}
+		rec, err := p.db.lookup(ctx, c.Scope, c.Primitive, c.Key, p.at)
+		if err != nil {
+			return err
+		}
+		p.conditions = append(p.conditions, rec)
+	}
+	now := p.db.opts.Clock().UnixNano()
+	for i := range p.writes {
+		w := &p.writes[i]
+		if w.Op == backend.Put {
+			continue
+		}
+		if w.found, err = p.db.lookup(ctx, w.Scope, w.Primitive, w.Key, p.at); err != nil {
+			return err
+		}
+		w.skip = idle(w.Write, w.found, now)
+	}
+	return nil
+}
+
+// idle tells whether a delete or expiry has nothing to do, given the key's newest record.
+func idle(w *backend.Write, newest backend.Record, now int64) bool {
+	expired := newest.Expiry != 0 && newest.Expiry <= now
+	switch w.Op {
+	case backend.Delete:
+		return !newest.Exists() || expired
+	case backend.Expire:
+		return !newest.Exists() || !expired || newest.Stamp != w.Stamp
+	}
+	return false
+}
+
+// newest is a key's newest record, published or not. found is what prepare read: it still holds if
+// the memtable cannot tell (invariant 2). REQUIRES: the commit lock.
+func (p *plan) newest(
+	s *backend.Scope, prim codec.Primitive, key string, found backend.Record,
+) backend.Record {
+	st := p.db.state(s)
+	if st == nil {
+		return found
+	}
+	rec, ref, answer := st.mem.Newest(byte(prim), key)
+	switch answer {
+	case memtable.Found:
+		return toRecord(rec, ref)
+	case memtable.Absent:
+		return backend.Record{}
+	}
+	return found
+}
+
+// unpin gives the own pin back.
+func (p *plan) unpin() {
+	if p.pin != nil {
+		p.pin.Release()
+		p.pin = nil
+	}
+}
+
+// install puts the facts that were read into the states of the scopes. It reports false if facts are
+// missing or stale. REQUIRES: the commit lock.
+func (p *plan) install() bool {
+	for i := range p.scopes {
+		s := &p.scopes[i]
+		if s.created {
+			continue // made by apply, when the commit has its place
+		}
+		s.state = p.db.stateLocked(s.handle)
+		if s.state.loaded.Load() {
+			continue
+		}
+		if !s.known {
+			return false
+		}
+		if p.stale = p.db.installLocked(s.handle, s.state, s.facts); p.stale != 0 {
+			return false
+		}
+	}
+	return true
+}

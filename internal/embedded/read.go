@@ -1,0 +1,222 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/memtable"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// The read path: the scope's state, the memtable, and only if that cannot tell, the store. Every
+// commit is in the store before it is published, so the store can always answer.
+
+// hitSample is one in how many memory hits are counted: counting each would cost as much as the get.
+const hitSample = 64
+
+// Get implements backend.Reader.
+func (d *DB) Get(
+	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,
+) (backend.Record, error) {
+	if d.closed.Load() {
+		return backend.Record{}, backend.ErrClosed
+	}
+	if rec, ok := d.remembered(s, p, key, at); ok {
+		if rand.Uint32()%hitSample == 0 {
+			d.counters.hits.Add(hitSample)
+		}
+		return rec, nil
+	}
+	return d.getStored(ctx, s, p, key, at)
+}
+
+// remembered answers from memory if that can tell.
+func (d *DB) remembered(
+	s *backend.Scope, p codec.Primitive, key string, at uint64,
+) (backend.Record, bool) {
+	st := d.state(s)
+	if st == nil {
+		return backend.Record{}, false
+	}
+	rec, ref, answer := st.mem.Get(byte(p), key, at)
+	switch {
+	case answer == memtable.Absent:
+		return backend.Record{}, true
+	case answer == memtable.Found && !rec.Elsewhere:
+		return toRecord(rec, ref), true
+	}
+	return backend.Record{}, false
+}
+
+func toRecord(r memtable.Record, ref memtable.Ref) backend.Record {
+	return backend.Record{
+		Version: r.Version, Stamp: r.Stamp, Expiry: r.Expiry, Deleted: r.Deleted,
+		Value: r.Value, Hint: uint64(ref),
+	}
+}
+
+// getStored answers from the store and offers what it read to the memtable.
+//
+// The pin makes the offer sound: what is newest in the store at the pinned version is the newest there
+// is, unless the memtable has something newer, because nothing above a pin is ever evicted.
+func (d *DB) getStored(
+	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,
+) (backend.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return backend.Record{}, err
+	}
+	if !d.storeGate.TryRLock() {
+		return backend.Record{}, backend.ErrClosed
+	}
+	defer d.storeGate.RUnlock()
+	if d.closed.Load() {
+		return backend.Record{}, backend.ErrClosed
+	}
+	d.counters.storeReads.Add(1)
+	pin := d.pins.acquire()
+	defer pin.Release()
+	newest, err := d.readStore(s.Number, p, key, pin.version)
+	if err != nil {
+		return backend.Record{}, err
+	}
+	d.offer(s, p, key, newest, pin.version)
+	if newest.Version <= at && at <= pin.version {
+		return newest, nil
+	}
+	return d.readStore(s.Number, p, key, at)
+}
+
+// lookup answers from memory or the store, and offers nothing. REQUIRES: the caller keeps the store
+// open (commit path).
+func (d *DB) lookup(
+	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,
+) (backend.Record, error) {
+	if rec, ok := d.remembered(s, p, key, at); ok {
+		return rec, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return backend.Record{}, err
+	}
+	return d.readStore(s.Number, p, key, at)
+}
+
+// offer puts a record that was read at version since into the memtable, if the writer is not busy.
+func (d *DB) offer(
+	s *backend.Scope, p codec.Primitive, key string, r backend.Record, since uint64,
+) {
+	if len(r.Value) > d.maxKept || !d.commitLock.TryLock() {
+		return
+	}
+	defer d.commitLock.Unlock()
+	d.stateLocked(s).mem.Admit(byte(p), key, memtable.Record{
+		Version: r.Version, Stamp: r.Stamp, Expiry: r.Expiry, Deleted: r.Deleted, Value: r.Value,
+	}, since)
+	d.spillLocked()
+}
+
+// readStore reads the newest record of a key at or below a version. Versions of a key lie newest
+// first, so the first key at or after (key, at) is the one, if it has the same prefix.
+func (d *DB) readStore(
+	n codec.Scope, p codec.Primitive, key string, at uint64,
+) (rec backend.Record, err error) {
+	if at == 0 {
+		return backend.Record{}, nil
+	}
+	var buf [128]byte
+	engineKey, err := codec.AppendKey(buf[:0], n, p, key)
+	if err != nil {
+		return backend.Record{}, err
+	}
+	engineKey = codec.AppendVersion(engineKey, at)
+	it, err := d.store.NewIter(&pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return backend.Record{}, d.readFailed(err)
+	}
+	if it.SeekPrefixGE(engineKey) {
+		rec, err = d.decodeEntry(it)
+	}
+	return rec, d.readFailed(closeIter(it, err))
+}
+
+// decodeEntry reads the entry under an iterator. The value is copied: it outlives the iterator.
+func (d *DB) decodeEntry(it *pebble.Iterator) (backend.Record, error) {
+	_, _, _, version, err := codec.DecodeKey(it.Key())
+	if err != nil {
+		return backend.Record{}, err
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return backend.Record{}, err
+	}
+	env, err := codec.DecodeEnvelope(bytes.Clone(value))
+	if err != nil {
+		return backend.Record{}, fmt.Errorf("key %q: %w", it.Key(), err)
+	}
+	rec := backend.Record{
+		Version: version, Stamp: version, Expiry: env.Expiry, Deleted: env.Tombstone,
+		Value: env.Payload,
+	}
+	if env.Origin != 0 {
+		rec.Stamp = env.Origin
+	}
+	if env.Tombstone {
+		rec.Value = nil
+	}
+	return rec, nil
+}
+
+// closeIter closes an iterator and joins its error with an earlier one.
+func closeIter(it *pebble.Iterator, err error) error {
+	return errors.Join(err, it.Close())
+}
+
+// readFailed gives a failed read its name: damage is ErrCorrupt, anything else ErrStorage. Neither
+// makes the database read-only: what can be read is still right.
+func (d *DB) readFailed(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, codec.ErrCorrupt), errors.Is(err, codec.ErrFormat),
+		errors.Is(err, backend.ErrStorage):
+		return err
+	case pebble.IsCorruptionError(err):
+		return fmt.Errorf("%w: %v", codec.ErrCorrupt, err)
+	}
+	return fmt.Errorf("%w: read: %w", backend.ErrStorage, err)
+}
+
+// CommitRecord implements backend.Reader.
+func (d *DB) CommitRecord(ctx context.Context, version uint64) (codec.CommitRecord, error) {
+	if err := ctx.Err(); err != nil {
+		return codec.CommitRecord{}, err
+	}
+	if version == 0 || version > d.published.load() {
+		return codec.CommitRecord{}, nil
+	}
+	if !d.storeGate.TryRLock() {
+		return codec.CommitRecord{}, backend.ErrClosed
+	}
+	defer d.storeGate.RUnlock()
+	if d.closed.Load() {
+		return codec.CommitRecord{}, backend.ErrClosed
+	}
+	return d.commitRecord(version)
+}
+
+func (d *DB) commitRecord(version uint64) (codec.CommitRecord, error) {
+	value, closer, err := d.store.Get(codec.AppendCommitKey(nil, version))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return codec.CommitRecord{}, nil
+	}
+	if err != nil {
+		return codec.CommitRecord{}, d.readFailed(err)
+	}
+	r, err := codec.DecodeCommitRecord(version, value)
+	return r, d.readFailed(errors.Join(err, closer.Close()))
+}

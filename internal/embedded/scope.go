@@ -1,0 +1,245 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/memtable"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// scopeState is what the engine knows of one scope while it is in use. It can be dropped at any time
+// when no open transaction could miss it (DB.retireIdle) and is read again from the store when needed.
+type scopeState struct {
+	number  codec.Scope
+	mem     *memtable.Scope
+	retired atomic.Bool // dropped from the registry: look it up anew
+
+	// Guarded by the commit lock.
+	loaded atomic.Bool  // the fields below are known; read without the lock too
+	status codec.Status // of the scope's record
+	last   uint64       // number of the scope's newest commit
+	events eventHead
+}
+
+// eventHead is where the next event goes.
+type eventHead struct {
+	next uint64
+	hash codec.EventDigest
+}
+
+// registry finds the state of a scope by its number. Lock order: the commit lock comes before mu.
+type registry struct {
+	mu     sync.RWMutex
+	states map[codec.Scope]*scopeState // guarded by mu
+}
+
+func (r *registry) get(n codec.Scope) *scopeState {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.states[n]
+}
+
+// state returns the state behind a handle for reading, or nil if the engine holds none; then the
+// store answers.
+func (d *DB) state(s *backend.Scope) *scopeState {
+	if p := s.Cache.Load(); p != nil {
+		if st, ok := (*p).(*scopeState); ok && !st.retired.Load() {
+			return st
+		}
+	}
+	st := d.scopes.get(s.Number)
+	if st != nil {
+		remember(s, st)
+	}
+	return st
+}
+
+func remember(s *backend.Scope, st *scopeState) {
+	var a any = st
+	s.Cache.Store(&a)
+}
+
+// stateLocked returns the state behind a handle, made anew if need be. A scope of which the engine
+// held no state is not complete: its keys may be in the store. REQUIRES: the commit lock.
+func (d *DB) stateLocked(s *backend.Scope) *scopeState {
+	if st := d.state(s); st != nil {
+		return st
+	}
+	st := d.addStateLocked(s.Number, false)
+	remember(s, st)
+	return st
+}
+
+// addStateLocked makes and registers a state. Only a scope that comes into being is complete: it
+// provably has no key in the store. REQUIRES: the commit lock; there is no such state yet.
+func (d *DB) addStateLocked(n codec.Scope, complete bool) *scopeState {
+	st := &scopeState{number: n, mem: d.table.NewScope(uint64(n), complete)}
+	if n == codec.SystemScope {
+		st.status = codec.Active
+		st.loaded.Store(true)
+	}
+	d.scopes.mu.Lock()
+	d.scopes.states[n] = st
+	d.scopes.mu.Unlock()
+	return st
+}
+
+// scopeFacts are read from the store, outside the commit lock, at a pinned version.
+type scopeFacts struct {
+	stamp  uint64 // of the scope's record: proves under the lock that the facts still hold
+	status codec.Status
+	last   uint64
+	events eventHead
+}
+
+// loadScope reads what a commit must know of a scope.
+func (d *DB) loadScope(ctx context.Context, s *backend.Scope, at uint64) (scopeFacts, error) {
+	var f scopeFacts
+	rec, err := d.lookup(ctx, d.system, codec.ScopeRecords, s.Record, at)
+	if err != nil {
+		return f, err
+	}
+	f.stamp = rec.Stamp
+	if !rec.Exists() {
+		return f, fmt.Errorf("%w: %s", backend.ErrScopeGone, s.Record)
+	}
+	scope, err := codec.DecodeScopeRecord(rec.Value)
+	if err != nil {
+		return f, err
+	}
+	if scope.Number != s.Number {
+		return f, fmt.Errorf("%w: %s: there is a new run under this id", backend.ErrScopeGone, s.Record)
+	}
+	f.status = scope.Status
+	if f.last, err = d.lastCommitNumber(s.Number, at); err != nil {
+		return f, err
+	}
+	f.events, err = d.lastEvent(s.Number, at)
+	return f, err
+}
+
+// lastCommitNumber finds the newest journal record of a scope: the last key of its journal. Version
+// at bounds nothing here: a commit that came after would have loaded the scope itself.
+func (d *DB) lastCommitNumber(n codec.Scope, at uint64) (uint64, error) {
+	key, _, err := d.lastKey(n, codec.Journal, at)
+	if key == nil || err != nil {
+		return 0, err
+	}
+	_, _, user, _, err := codec.DecodeKey(key)
+	if err != nil {
+		return 0, err
+	}
+	number, _, err := codec.DecodeJournalUserKey(user)
+	return number, err
+}
+
+// lastEvent finds the head of a scope's event log.
+func (d *DB) lastEvent(n codec.Scope, at uint64) (eventHead, error) {
+	key, value, err := d.lastKey(n, codec.Events, at)
+	if key == nil || err != nil {
+		return eventHead{}, err
+	}
+	_, _, user, _, err := codec.DecodeKey(key)
+	if err != nil {
+		return eventHead{}, err
+	}
+	seq, err := codec.DecodeEventUserKey(string(user))
+	if err != nil {
+		return eventHead{}, err
+	}
+	env, err := codec.DecodeEnvelope(value)
+	if err != nil {
+		return eventHead{}, err
+	}
+	ev, err := codec.DecodeEventRecord(env.Payload)
+	return eventHead{next: seq + 1, hash: ev.Hash}, err
+}
+
+// lastKey is the last entry of one primitive at or below version at, copied; nil if there is none.
+func (d *DB) lastKey(n codec.Scope, p codec.Primitive, at uint64) (key, value []byte, err error) {
+	lower, err := codec.AppendKey(nil, n, p, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	it, err := d.store.NewIter(&pebble.IterOptions{
+		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, n, p, ""),
+	})
+	if err != nil {
+		return nil, nil, d.readFailed(err)
+	}
+	for ok := it.Last(); ok; ok = it.Prev() {
+		_, _, _, version, err := codec.DecodeKey(it.Key())
+		if err != nil {
+			return nil, nil, closeIter(it, err)
+		}
+		if version <= at {
+			v, err := it.ValueAndErr()
+			if err != nil {
+				break
+			}
+			key, value = bytes.Clone(it.Key()), bytes.Clone(v)
+			break
+		}
+	}
+	if err := closeIter(it, nil); err != nil {
+		return nil, nil, d.readFailed(err)
+	}
+	return key, value, nil
+}
+
+// installLocked puts facts into a state if they still hold: the scope's record has the stamp that was
+// read. Otherwise it returns the version at which the record was written since.
+// REQUIRES: the commit lock, a pin at the version the facts were read at, a state not yet loaded.
+func (d *DB) installLocked(s *backend.Scope, st *scopeState, f scopeFacts) (stale uint64) {
+	system := d.stateLocked(d.system)
+	rec, _, answer := system.mem.Newest(byte(codec.ScopeRecords), s.Record)
+	if answer == memtable.Found && rec.Stamp != f.stamp {
+		return rec.Version
+	}
+	st.status, st.last, st.events = f.status, f.last, f.events
+	st.loaded.Store(true)
+	return 0
+}
+
+// watchLocked takes note of a write of a scope record, so that the status it carries rules from this
+// commit on. REQUIRES: the commit lock, and a value that was checked to decode.
+func (d *DB) watchLocked(value []byte) {
+	rec, err := codec.DecodeScopeRecord(value)
+	if err != nil {
+		return
+	}
+	if st := d.scopes.get(rec.Number); st != nil {
+		st.status = rec.Status
+		if rec.Status != codec.Active {
+			st.mem.MarkCold()
+		}
+	}
+}
+
+// maxIdleScopes bounds the states kept for scopes that hold nothing in memory.
+const maxIdleScopes = 1 << 16
+
+// retireIdleLocked drops states of scopes that hold no key in memory and were not written to since
+// the horizon: no open transaction could miss them. REQUIRES: the commit lock.
+func (d *DB) retireIdleLocked(horizon uint64) {
+	d.scopes.mu.Lock()
+	defer d.scopes.mu.Unlock()
+	if len(d.scopes.states) < maxIdleScopes {
+		return
+	}
+	for n, st := range d.scopes.states {
+		if n == codec.SystemScope || st.mem.Keys() > 0 || st.mem.LastWrite() > horizon {
+			continue
+		}
+		st.retired.Store(true)
+		delete(d.scopes.states, n)
+		d.table.DropScope(st.mem)
+	}
+}

@@ -1,0 +1,123 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// tailPage is how many commit records one iterator reads: an iterator pins what it was opened on, and
+// a slow consumer must not pin the store.
+const tailPage = 256
+
+// Tail implements backend.Reader.
+func (d *DB) Tail(ctx context.Context, from uint64) iter.Seq2[backend.Commit, error] {
+	return func(yield func(backend.Commit, error) bool) {
+		for next := from; ; {
+			page, err := d.tailPage(ctx, next)
+			for _, c := range page {
+				if !yield(c, nil) {
+					return
+				}
+				next = c.Version + 1
+			}
+			if err != nil {
+				yield(backend.Commit{}, err)
+				return
+			}
+			if len(page) < tailPage {
+				return
+			}
+		}
+	}
+}
+
+// tailPage reads commits from a version on, up to what is published.
+func (d *DB) tailPage(ctx context.Context, from uint64) ([]backend.Commit, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !d.storeGate.TryRLock() {
+		return nil, backend.ErrClosed
+	}
+	defer d.storeGate.RUnlock()
+	if d.closed.Load() {
+		return nil, backend.ErrClosed
+	}
+	it, err := d.store.NewIter(&pebble.IterOptions{
+		LowerBound: codec.AppendCommitKey(nil, from),
+		UpperBound: codec.AppendCommitKey(nil, d.published.load()+1),
+	})
+	if err != nil {
+		return nil, d.readFailed(err)
+	}
+	var page []backend.Commit
+	for ok := it.First(); ok && len(page) < tailPage; ok = it.Next() {
+		c, err := d.decodeCommit(it)
+		if err != nil {
+			return page, d.readFailed(closeIter(it, err))
+		}
+		page = append(page, c)
+	}
+	return page, d.readFailed(closeIter(it, nil))
+}
+
+// decodeCommit reads the commit record under an iterator and the journal records it names.
+func (d *DB) decodeCommit(it *pebble.Iterator) (backend.Commit, error) {
+	version, err := codec.DecodeCommitKey(it.Key())
+	if err != nil {
+		return backend.Commit{}, err
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return backend.Commit{}, err
+	}
+	rec, err := codec.DecodeCommitRecord(version, value)
+	if err != nil {
+		return backend.Commit{}, err
+	}
+	c := backend.Commit{CommitRecord: rec}
+	for _, s := range rec.Scopes {
+		changes, err := d.journal(s.Scope, s.Number, version)
+		if err != nil {
+			return backend.Commit{}, err
+		}
+		c.Scopes = append(c.Scopes, backend.ScopeChanges{
+			Scope: s.Scope, Number: s.Number, Changes: changes,
+		})
+	}
+	return c, nil
+}
+
+// journal reads all parts of one journal record.
+func (d *DB) journal(n codec.Scope, number, version uint64) ([]codec.Change, error) {
+	var changes []codec.Change
+	for part, parts := 0, 1; part < parts; part++ {
+		key := codec.AppendJournalKey(nil, n, number, part)
+		codec.PatchVersion(key, version)
+		value, closer, err := d.store.Get(key)
+		if errors.Is(err, pebble.ErrNotFound) {
+			return nil, fmt.Errorf("%w: commit %d: part %d of journal record %d of scope %d is missing",
+				codec.ErrCorrupt, version, part, number, n)
+		}
+		if err != nil {
+			return nil, err
+		}
+		rec, err := codec.DecodeJournalRecord(number, bytes.Clone(value))
+		if err = errors.Join(err, closer.Close()); err != nil {
+			return nil, err
+		}
+		if part == 0 {
+			parts = rec.Parts
+		}
+		changes = append(changes, rec.Changes...)
+	}
+	return changes, nil
+}
