@@ -1,0 +1,74 @@
+# make without a target prints what there is.
+
+GO          ?= go
+TOOLS       := $(CURDIR)/.tools
+PKG         ?= ./...
+FUZZTIME    ?= 1m
+CRASHROUNDS ?= 200
+BENCH       ?= .
+COUNT       ?= 1
+
+# The packages that the race detector and the invariants are worth most on.
+CORE := ./pkg/... ./internal/memtable/... ./internal/backend/... ./internal/embedded/...
+
+# The tests that make crash runs: by name, in these packages.
+CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
+CRASHED    := ./internal/embedded/... ./pkg/db/...
+
+.PHONY: help test race invariants fuzz crash lint staticcheck api api-update bench cover cross \
+	fmt tools ci
+
+help: ## this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## all tests, as in the README
+	$(GO) test ./...
+
+race: ## tests of the core under the race detector, long forms (needs a C compiler)
+	INMEM_LONG=1 $(GO) test -race -timeout 60m $(CORE)
+
+invariants: ## tests of the core with the assertions of ours and of Pebble compiled in
+	INMEM_LONG=1 $(GO) test -tags invariants -timeout 60m $(CORE)
+
+fuzz: ## every fuzz target for FUZZTIME (1m) each, in PKG (./...)
+	internal/tools/fuzz.sh $(FUZZTIME) $(PKG)
+
+crash: ## crash tests, long forms: CRASHROUNDS (200) rounds of killed processes and lost writes
+	@$(GO) test -list '$(CRASHTESTS)' $(CRASHED) | grep -q '^Test' || \
+		{ echo "no test is called $(CRASHTESTS)"; exit 1; }
+	INMEM_LONG=1 INMEM_CRASH_ROUNDS=$(CRASHROUNDS) $(GO) test -count 1 -timeout 4h -v \
+		-run '$(CRASHTESTS)' $(CRASHED)
+
+lint: ## the rules of the house (internal/lint)
+	$(GO) vet ./...
+	$(GO) test -count 1 ./internal/lint/...
+
+staticcheck: ## staticcheck at the pinned version
+	internal/tools/staticcheck.sh ./...
+
+api: ## compare the public API with the recorded one, fail on an incompatible change
+	$(GO) -C internal/tools run ./apicheck
+
+api-update: ## record the public API as it is now
+	$(GO) -C internal/tools run ./apicheck -update
+
+bench: ## Go benchmarks BENCH (.) of PKG, COUNT (1) times, into bench.txt; OLD=file compares
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG) | tee bench.txt
+	@if [ -n "$(OLD)" ]; then $(GO) -C internal/tools build -o $(TOOLS)/ \
+		golang.org/x/perf/cmd/benchstat && $(TOOLS)/benchstat $(OLD) bench.txt; fi
+
+cover: ## statement coverage of the library by all tests, details in cover.out
+	$(GO) test -short -coverprofile cover.out -coverpkg ./pkg/...,./internal/... ./...
+	$(GO) tool cover -func cover.out | tail -n 1
+
+cross: ## build and vet for linux/arm64, darwin/arm64 and windows/amd64
+	internal/tools/cross.sh
+
+fmt: ## gofmt everything
+	gofmt -w .
+
+tools: ## build staticcheck, apidiff, benchstat and the Pebble tool into .tools
+	$(GO) -C internal/tools build -o $(TOOLS)/ tool
+
+ci: ## everything that a change must pass
+	.ci/run
