@@ -1,6 +1,12 @@
 package inmem
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/inmem-db/inmem/internal/embedded"
+)
 
 // Open opens the database in the directory path, which is created if missing, and recovers it if it
 // was not closed. Options may be nil. With Durability None the path is only a name.
@@ -12,5 +18,32 @@ func Open(path string, o *Options) (*DB, error) {
 	if err := options.validate(path); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	return nil, fmt.Errorf("open %s: %w: the engine is not connected yet", path, ErrStorage)
+	e, err := embedded.Open(context.Background(), engineOptions(path, &options, time.Now))
+	if err != nil {
+		return nil, err // it names the directory
+	}
+	return assemble(parts{
+		path: path, backend: e, epoch: e.BootEpoch(), recovery: recoveryOf(e.Recovery()),
+	}, options), nil
+}
+
+// engineOptions is the one place where options become the engine's.
+func engineOptions(path string, o *Options, clock func() time.Time) embedded.Options {
+	mode := map[Durability]embedded.Mode{
+		Strict: embedded.Strict, Batched: embedded.Batched, Async: embedded.Async,
+		None: embedded.None,
+	}[o.Durability]
+	return embedded.Options{
+		Dir: path, Mode: mode, SyncInterval: o.SyncInterval, SyncCommits: o.SyncCommits,
+		MemoryBudget: o.MemoryBudget, CacheSize: o.CacheSize, MinFreeSpace: o.MinFreeSpace,
+		Logger: o.Logger, Clock: clock,
+	}
+}
+
+// recoveryOf is the one place where the engine's report becomes ours.
+func recoveryOf(r embedded.Report) Recovery {
+	return Recovery{
+		Created: r.Created, Clean: r.Clean, Version: r.Last, Durable: r.Proven, Next: r.Next,
+		LogFile: r.LogFile, LogOffset: r.LogOffset, LogDropped: r.LogDropped,
+	}
 }

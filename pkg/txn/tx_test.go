@@ -62,7 +62,8 @@ func TestPinsAreReleasedOnce(t *testing.T) {
 		[4]uint64{s.Started, s.Committed, s.RolledBack, s.Abandoned})
 }
 
-// semantics 2.14: a transaction that pins too much is told at its next operation, not only at commit.
+// semantics 2.14: a transaction that pins too much is told at its next operation, not only at
+// commit.
 func TestTooOld(t *testing.T) {
 	w := newWorld(t, Config{})
 	tx, s := w.begin(Options{})
