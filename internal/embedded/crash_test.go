@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -126,7 +127,7 @@ func crashWorkload(t *testing.T, o Options, known *ledger) *ledger {
 	for round := range 3 {
 		for i := range 12 {
 			key := fmt.Sprintf("key-%d", i%7)
-			text := fmt.Sprintf("%d-%d-%s", round, i, string(make([]byte, 200*i)))
+			text := fmt.Sprintf("%d-%d-%s", round, i, strings.Repeat("x", 200*i))
 			w := put(s, key, text)
 			if i%5 == 4 {
 				w, text = backend.Write{Scope: s, Primitive: codec.KV, Key: key, Op: backend.Delete}, ""

@@ -47,17 +47,18 @@ type DB struct {
 	lastScope atomic.Uint64
 	manifest  atomic.Pointer[string]
 
-	fault  fault
+	fault  *fault
 	wedged atomic.Bool // Pebble panicked inside its commit pipeline: do not enter it again
 	closed atomic.Bool
 	// commitGate and storeGate are held shared by commits and by reads of the store; Close takes
 	// them to wait for the last one.
 	commitGate, storeGate sync.RWMutex
 
-	syncer  *syncer
-	keeper  *keeper
-	sweeper *sweeper
-	space   *space
+	syncer   *syncer
+	keeper   *keeper
+	sweeper  *sweeper
+	space    *space
+	pressure pressure
 
 	marks    flushMarks
 	counters counters
@@ -125,7 +126,7 @@ func (d *DB) Close() error {
 	d.cursors.closeAll()
 	d.storeGate.Lock()
 	if err == nil && d.opts.Mode != None {
-		err = d.store.Flush()
+		err = d.flushTables()
 	}
 	if err == nil {
 		d.commitLock.Lock()
@@ -134,6 +135,20 @@ func (d *DB) Close() error {
 		err = d.keeper.close(last)
 	}
 	return errors.Join(err, d.closeStore())
+}
+
+// flushTables moves everything out of the log into tables. Pebble tries a failing flush again for
+// ever, so the fault ends the wait.
+func (d *DB) flushTables() error {
+	done, err := d.store.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+	case <-d.fault.failed:
+	}
+	return d.fault.err()
 }
 
 // closeStore gives back what Open acquired.

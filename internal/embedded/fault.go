@@ -10,8 +10,11 @@ import (
 // fault holds the first storage failure of a database. From the moment it is set the database is
 // read-only for good: what is on disk stays as it was, and nothing more is acknowledged.
 type fault struct {
-	first atomic.Pointer[faultError]
+	first  atomic.Pointer[faultError]
+	failed chan struct{} // closed when the fault is set
 }
+
+func newFault() *fault { return &fault{failed: make(chan struct{})} }
 
 // faultError is a sticky storage failure; it matches backend.ErrStorage and its cause.
 type faultError struct {
@@ -28,7 +31,11 @@ func (e *faultError) Unwrap() []error { return []error{backend.ErrStorage, e.cau
 
 // set records a failure if it is the first, and reports whether it was.
 func (f *fault) set(op string, cause error) bool {
-	return f.first.CompareAndSwap(nil, &faultError{op: op, cause: cause})
+	first := f.first.CompareAndSwap(nil, &faultError{op: op, cause: cause})
+	if first {
+		close(f.failed)
+	}
+	return first
 }
 
 // err is the failure, or nil.

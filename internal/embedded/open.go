@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
@@ -48,7 +49,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	d := &DB{opts: o.withDefaults(), system: &backend.Scope{Number: codec.SystemScope}}
 	d.scopes.states = map[codec.Scope]*scopeState{}
 	d.pins.published = &d.published.version
-	d.fs = newStoreFS(d.opts.FS, &d.fault, d.onFault)
+	d.fault = newFault()
+	d.fs = newStoreFS(d.opts.FS, d.fault, d.onFault)
 	d.maxKept = int(min(d.opts.MemoryBudget/64, codec.MaxValueSize))
 	d.table = memtable.New(memtable.Options{SegmentSize: segmentSize(d.opts.MemoryBudget)})
 	d.space = &space{fs: d.opts.FS, dir: d.opts.Dir, min: uint64(d.opts.MinFreeSpace),
@@ -150,16 +152,40 @@ func (d *DB) replay(s sentinel) error {
 	}
 	d.report = Report{Created: s.State == stateCreating, Clean: s.State != stateOpen,
 		Proven: s.Durable, BootEpoch: d.boot}
-	store, err := openPebble(d.opts.Dir, d.pebbleOptions(s.State != stateCreating))
-	if err != nil {
+	opened := make(chan error, 1)
+	go func() {
+		store, err := openPebble(d.opts.Dir, d.pebbleOptions(s.State != stateCreating))
+		d.store = store
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
 		return nameOpenError(err)
+	case <-d.fs.openFailed:
 	}
-	d.store = store
-	return nil
+	// Pebble flushes what it replayed, and tries a failing flush again for ever.
+	select {
+	case err := <-opened:
+		return nameOpenError(err)
+	case <-time.After(openPatience):
+		go func() {
+			if <-opened == nil {
+				// Nobody is left to hear how closing went.
+				_ = closePebble(d.store)
+			}
+		}()
+		return fmt.Errorf("%w: the store does not come to rest after a failure", backend.ErrStorage)
+	}
 }
+
+// openPatience is how long Open waits for Pebble once an operation has failed.
+const openPatience = 3 * time.Second
 
 // nameOpenError tells damage from a failing disk.
 func nameOpenError(err error) error {
+	if err == nil {
+		return nil
+	}
 	if pebble.IsCorruptionError(err) || errors.Is(err, pebble.ErrDBDoesNotExist) ||
 		errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w: %v", codec.ErrCorrupt, err)

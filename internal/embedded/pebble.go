@@ -31,13 +31,16 @@ func (d *DB) pebbleOptions(mustExist bool) *pebble.Options {
 		ErrorIfNotExists:            mustExist,
 		DisableWAL:                  d.opts.Mode == None,
 		MemTableSize:                d.opts.WriteBuffer,
-		MemTableStopWritesThreshold: writeBuffers,
+		MemTableStopWritesThreshold: outOfReach,
 		L0CompactionThreshold:       2,
-		L0StopWritesThreshold:       24,
+		L0StopWritesThreshold:       outOfReach,
 		MaxOpenFiles:                1000,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
 		Logger:                      (*pebbleLogger)(d),
 		EventListener:               d.pebbleEvents(),
+	}
+	if d.opts.Mode == None { // no log, no log events; and memory does not fail
+		o.MemTableStopWritesThreshold, o.L0StopWritesThreshold = writeBuffers, maxSublevels
 	}
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings {
 		return pebble.DBCompressionBalanced
@@ -106,6 +109,7 @@ func (d *DB) pebbleEvents() *pebble.EventListener {
 		WALCreated: func(pebble.WALCreateInfo) {
 			d.marks.previous.Store(d.marks.current.Load())
 			d.marks.current.Store(d.marks.logged.Load())
+			d.pressure.look.Store(true)
 		},
 		FlushBegin: func(pebble.FlushInfo) { d.marks.flushing.Store(d.marks.previous.Load()) },
 		FlushEnd: func(info pebble.FlushInfo) {

@@ -106,6 +106,9 @@ func (p *plan) prepare(ctx context.Context) error {
 	if err := p.arrange(); err != nil {
 		return err
 	}
+	if err := p.db.relieve(ctx); err != nil {
+		return err
+	}
 	if p.needsReads() {
 		p.pin = p.db.pins.acquire()
 		p.at = p.pin.version

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -26,6 +27,9 @@ type storeFS struct {
 	fault   *fault
 	onFault func(op string, err error)
 	serving atomic.Bool
+	// openFailed is closed by the first failure before serving.
+	openFailed chan struct{}
+	openOnce   sync.Once
 
 	mu struct {
 		sync.Mutex
@@ -35,7 +39,7 @@ type storeFS struct {
 }
 
 func newStoreFS(fs vfs.FS, f *fault, onFault func(string, error)) *storeFS {
-	s := &storeFS{FS: fs, fault: f, onFault: onFault}
+	s := &storeFS{FS: fs, fault: f, onFault: onFault, openFailed: make(chan struct{})}
 	s.mu.held = true
 	return s
 }
@@ -57,7 +61,11 @@ func (s *storeFS) release() error {
 
 // failed notes an error of a change to the file system and passes it on.
 func (s *storeFS) failed(op string, err error) error {
-	if err != nil && s.serving.Load() && s.fault.set(op, err) {
+	switch {
+	case err == nil:
+	case !s.serving.Load():
+		s.openOnce.Do(func() { close(s.openFailed) })
+	case s.fault.set(op, err):
 		s.onFault(op, err)
 	}
 	return err
@@ -95,7 +103,16 @@ func (s *storeFS) change(op, name string, fn func() (vfs.File, error)) (vfs.File
 }
 
 func (s *storeFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return s.change("create", name, func() (vfs.File, error) { return s.FS.Create(name, c) })
+	return s.change("create", name, func() (vfs.File, error) {
+		if strings.HasPrefix(s.FS.PathBase(name), "marker.") {
+			// A marker names a file that was created just before. Pebble syncs the directory only
+			// after both, and a crash may keep the marker and lose the file.
+			if err := syncDir(s.FS, s.FS.PathDir(name)); err != nil {
+				return nil, err
+			}
+		}
+		return s.FS.Create(name, c)
+	})
 }
 
 func (s *storeFS) OpenReadWrite(
@@ -257,4 +274,15 @@ func (lostFile) SyncData() error                        { return nil }
 func (lostFile) SyncTo(int64) (bool, error)             { return true, nil }
 func (lostFile) Prefetch(int64, int64) error            { return nil }
 func (lostFile) Fd() uintptr                            { return vfs.InvalidFd }
-func (f lostFile) Stat() (vfs.FileInfo, error)          { return nil, os.ErrNotExist }
+func (f lostFile) Stat() (vfs.FileInfo, error)          { return lostInfo{name: f.name}, nil }
+
+// lostInfo describes a lostFile: nothing is in it.
+type lostInfo struct{ name string }
+
+func (i lostInfo) Name() string         { return i.name }
+func (lostInfo) Size() int64            { return 0 }
+func (lostInfo) Mode() os.FileMode      { return 0 }
+func (lostInfo) ModTime() time.Time     { return time.Time{} }
+func (lostInfo) IsDir() bool            { return false }
+func (lostInfo) Sys() any               { return nil }
+func (lostInfo) DeviceID() vfs.DeviceID { return vfs.DeviceID{} }

@@ -1,0 +1,51 @@
+package embedded
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/inmem-db/inmem/internal/backend"
+)
+
+// pressure holds commits back while Pebble's background work is behind.
+//
+// Pebble would do so itself, but inside its commit pipeline: a commit would wait there, with our lock,
+// for a flush that a failing disk never lets come to its end. So Pebble's own limits are set out of
+// reach and these apply, before the lock, with an ear for the context and the fault.
+type pressure struct {
+	// look asks for a look at Pebble's state. It is set whenever a memtable of Pebble's is full.
+	look atomic.Bool
+}
+
+const (
+	maxSublevels = 24 // of level 0, where reads get slow
+	// outOfReach is what Pebble's own limits are set to.
+	outOfReach    = 1 << 16
+	pressurePause = time.Millisecond
+)
+
+// relieve waits until Pebble has caught up.
+func (d *DB) relieve(ctx context.Context) error {
+	if !d.pressure.look.Load() {
+		return nil
+	}
+	for {
+		d.pressure.look.Store(false)
+		m := d.store.Metrics()
+		if m.MemTable.Count <= writeBuffers && m.Levels[0].Sublevels < maxSublevels {
+			return nil
+		}
+		d.pressure.look.Store(true)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-d.fault.failed:
+			return d.fault.err()
+		case <-time.After(pressurePause):
+		}
+		if d.closed.Load() {
+			return backend.ErrClosed
+		}
+	}
+}
