@@ -23,7 +23,8 @@ func hot(t testing.TB) map[string]func() {
 	raw := encode(t, Bytes(make([]byte, 100)))
 	number, float := encode(t, Int(1<<40)), encode(t, Float(0.1))
 	str, flt := String(strings.Repeat("x", 100)), Float(0.1)
-	key := keyParts{42, KV, "user:000000000000000001", 7}.encode(t)
+	user := "user:000000000000000001"
+	key := keyParts{42, KV, user, 7}.encode(t)
 	envelope := AppendEnvelope(nil, Envelope{Payload: text})
 	expiring := AppendEnvelope(nil, Envelope{Expiry: 1e18, Payload: text})
 	commit := CommitRecord{Version: 1000, Previous: 999, Time: 1e18, Scopes: []ScopeCommit{{42, 300}}}
@@ -36,7 +37,7 @@ func hot(t testing.TB) map[string]func() {
 	patched := append([]byte(nil), key...)
 	hex := make([]byte, 16)
 	return map[string]func(){
-		"AppendKey":           func() { sinkBytes, sinkErr = AppendKey(dst, 42, KV, "user:000000000000000001") },
+		"AppendKey":           func() { sinkBytes, sinkErr = AppendKey(dst, 42, KV, user) },
 		"AppendVersion":       func() { sinkBytes = AppendVersion(dst, 7) },
 		"DecodeKey":           func() { _, _, sinkBytes, _, sinkErr = DecodeKey(key) },
 		"CheckKey":            func() { sinkErr = CheckKey(key) },
@@ -81,10 +82,11 @@ func TestHotFunctionsDoNotAllocate(t *testing.T) {
 func BenchmarkHot(b *testing.B) {
 	functions := hot(b)
 	for _, name := range sortedKeys(functions) {
+		f := functions[name]
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for range b.N {
-				functions[name]()
+				f()
 			}
 		})
 	}
@@ -111,7 +113,8 @@ func BenchmarkValues(b *testing.B) {
 		OK   bool           `json:"ok"`
 		Cost float64        `json:"cost"`
 	}
-	in := step{Tool: "search", Args: map[string]any{"q": "flights to Oslo", "n": int64(5)}, OK: true, Cost: 0.25}
+	in := step{Tool: "search", OK: true, Cost: 0.25,
+		Args: map[string]any{"q": "flights to Oslo", "n": int64(5)}}
 	v, err := ValueOf(in)
 	require.NoError(b, err)
 	data := encode(b, v)
@@ -119,7 +122,8 @@ func BenchmarkValues(b *testing.B) {
 	for i := range 10 {
 		changes = append(changes, Change{KV, ChangePut, fmt.Sprintf("user:%018d", i)})
 	}
-	commit := AppendCommitRecord(nil, CommitRecord{Version: 9, Previous: 8, Time: 1e18, Scopes: []ScopeCommit{{42, 3}}})
+	commit := AppendCommitRecord(nil, CommitRecord{Version: 9, Previous: 8, Time: 1e18,
+		Scopes: []ScopeCommit{{42, 3}}})
 	journal := JournalParts(changes)[0]
 	for _, c := range []struct {
 		name string

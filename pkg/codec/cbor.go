@@ -8,8 +8,8 @@ import (
 )
 
 // The subset of CBOR (RFC 8949) that values and records are made of, in core deterministic form
-// (section 4.2.1): shortest heads, definite lengths, map keys sorted bytewise by their encoding. The
-// major type is in the upper three bits of the head byte.
+// (section 4.2.1): shortest heads, definite lengths, map keys sorted bytewise by their encoding.
+// The major type is in the upper three bits of the head byte.
 const (
 	majorUint  = 0 << 5
 	majorNeg   = 1 << 5
@@ -72,8 +72,9 @@ func appendCBORInt(dst []byte, v int64) []byte {
 }
 
 // readHead reads the argument of the head at b[at] and where its content begins. It refuses heads
-// that are cut short, indefinite, reserved or longer than necessary; at may be len(b). For majorOther
-// the argument is taken as it stands, since floats and simple values have rules of their own.
+// that are cut short, indefinite, reserved or longer than necessary; at may be len(b). For
+// majorOther the argument is taken as it stands, since floats and simple values have rules of their
+// own.
 func readHead(b []byte, at int) (arg uint64, next int, ok bool) {
 	if at >= len(b) {
 		return 0, at, false
@@ -109,8 +110,8 @@ type verifier struct {
 	what string // for errors
 }
 
-// item checks the item at offset at, inside depth containers, and returns where it ends and how deep
-// it is itself.
+// item checks the item at offset at, inside depth containers, and returns where it ends and how
+// deep it is itself.
 func (v verifier) item(at, depth int) (end, deepest int, err error) {
 	arg, next, ok := readHead(v.b, at)
 	if !ok {

@@ -13,8 +13,8 @@ const FlagExpiry CommitFlags = 1
 type CommitRecord struct {
 	// Version is the commit version; it comes from the key.
 	Version uint64
-	// Previous is the version of the commit before, 0 for the first. Versions may have gaps; a chain
-	// of records has none.
+	// Previous is the version of the commit before, 0 for the first. Versions may have gaps; a
+	// chain of records has none.
 	Previous uint64
 	// Time is the commit time in Unix nanoseconds. It never goes back, and orders nothing.
 	Time int64
@@ -37,8 +37,9 @@ const (
 	commitTime   = 2
 	commitScopes = 3 // flat: scope, number, scope, number...
 	commitFlags  = 4 // left out if 0
-	// Reserved. Must be understood: 5 fencing epoch. May be ignored: -1 transaction id or idempotency
-	// key, -2 author, -3 cause (the version that led to this one), -4 digest of the read set.
+	// Reserved. Must be understood: 5 fencing epoch. May be ignored: -1 transaction id or
+	// idempotency key, -2 author, -3 cause (the version that led to this one), -4 digest of the
+	// read set.
 )
 
 // AppendCommitRecord appends a commit record; the version itself is left to the key. It allocates

@@ -22,8 +22,8 @@ func Array(elements ...Value) (Value, error) {
 	return m.container(KindArray, n, data), nil
 }
 
-// Map returns a Map with the given entries. Errors: ErrTooLarge, and ErrInvalidArgument if a key or a
-// String among the values is not UTF-8.
+// Map returns a Map with the given entries. Errors: ErrTooLarge, and ErrInvalidArgument if a key or
+// a String among the values is not UTF-8.
 func Map(entries map[string]Value) (Value, error) {
 	keys := make([]string, 0, len(entries))
 	for k := range entries {
@@ -140,8 +140,8 @@ func (v Value) Items() iter.Seq2[int, Value] {
 	}
 }
 
-// Entries yields the entries of a Map, shorter keys first, keys of one length bytewise; nothing if v
-// is no Map. The order is that of the encoding, the same every time.
+// Entries yields the entries of a Map, shorter keys first, keys of one length bytewise; nothing if
+// v is no Map. The order is that of the encoding, the same every time.
 func (v Value) Entries() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
 		if v.kind != KindMap {

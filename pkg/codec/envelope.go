@@ -34,8 +34,8 @@ type Envelope struct {
 	Payload []byte
 }
 
-// AppendEnvelope appends a stored value. Of a tombstone it writes only Origin, of a value only Expiry
-// and Payload. It allocates only if dst is too small.
+// AppendEnvelope appends a stored value. Of a tombstone it writes only Origin, of a value only
+// Expiry and Payload. It allocates only if dst is too small.
 func AppendEnvelope(dst []byte, e Envelope) []byte {
 	switch {
 	case e.Tombstone && e.Origin == 0:

@@ -29,8 +29,8 @@ const (
 	// MaxInternalKeySize is the longest user key, in bytes, of the system scope and of index
 	// entries: they hold user keys, escaped, together with more.
 	MaxInternalKeySize = 32 << 10
-	// MaxValueSize is the greatest size of a value in bytes: of its content for String and Bytes, of
-	// its encoded elements for Array and Map.
+	// MaxValueSize is the greatest size of a value in bytes: of its content for String and Bytes,
+	// of its encoded elements for Array and Map.
 	MaxValueSize = 32 << 20
 	// MaxNesting is how deep Arrays and Maps may lie in each other. A scalar has depth 0, an empty
 	// Array depth 1.

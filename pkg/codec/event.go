@@ -102,8 +102,8 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 // does not depend on the event's place.
 func PayloadDigest(payload []byte) EventDigest { return sha256.Sum256(payload) }
 
-// EventHash is the hash that an event carries: the SHA-256 over its five fields, each after its length
-// in 4 bytes, all integers big-endian:
+// EventHash is the hash that an event carries: the SHA-256 over its five fields, each after its
+// length in 4 bytes, all integers big-endian:
 //
 //	00000020 previous  00000008 seq  00000008 time  <len> type  00000020 payload digest
 func EventHash(

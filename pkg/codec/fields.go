@@ -106,8 +106,8 @@ func parseTag(sf reflect.StructField) (f field, named, skip bool) {
 	return f, named, false
 }
 
-// resolve sorts the fields by name. Of fields with one name the least deeply embedded one counts; two
-// at the same depth are an error, where package json would drop both in silence.
+// resolve sorts the fields by name. Of fields with one name the least deeply embedded one counts;
+// two at the same depth are an error, where package json would drop both in silence.
 func resolve(t reflect.Type, fields []field) ([]field, error) {
 	slices.SortStableFunc(fields, func(a, b field) int {
 		return cmp.Or(compareMapKeys(a.name, b.name), len(a.index)-len(b.index))

@@ -22,12 +22,12 @@ import (
 //	Value                                itself
 //	pointer, interface                   what it points to, or holds
 //
-// Struct fields are named by the tag `inmem:"name,omitempty,omitzero"` or, where it is missing, by a
-// json tag of that form; "-" leaves a field out, embedded structs are flattened. What does not fit is
-// an error, never a silent Null. Errors: ErrTypeMismatch for functions, channels, complex numbers,
-// maps with other keys, structs that have only unexported fields; ErrInvalidArgument for unsigned
-// integers over int64 and strings that are not UTF-8; ErrTooLarge for too many bytes or too deep a
-// nesting, and so for cycles. Maps must not be written to meanwhile.
+// Struct fields are named by the tag `inmem:"name,omitempty,omitzero"` or, where it is missing, by
+// a json tag of that form; "-" leaves a field out, embedded structs are flattened. What does not
+// fit is an error, never a silent Null. Errors: ErrTypeMismatch for functions, channels, complex
+// numbers, maps with other keys, structs that have only unexported fields; ErrInvalidArgument for
+// unsigned integers over int64 and strings that are not UTF-8; ErrTooLarge for too many bytes or
+// too deep a nesting, and so for cycles. Maps must not be written to meanwhile.
 func ValueOf(x any) (Value, error) {
 	switch x := x.(type) {
 	case nil:
@@ -100,8 +100,8 @@ func valueOf(rv reflect.Value, depth int) (Value, error) {
 	}
 }
 
-// follow goes through pointers and interfaces; the result is not valid if it ends in nil. A chain of
-// pointers that leads back into itself has no end.
+// follow goes through pointers and interfaces; the result is not valid if it ends in nil. A chain
+// of pointers that leads back into itself has no end.
 func follow(rv reflect.Value) (reflect.Value, error) {
 	for hops := 0; rv.Kind() == reflect.Pointer || rv.Kind() == reflect.Interface; hops++ {
 		if hops > MaxNesting {

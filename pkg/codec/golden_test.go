@@ -37,7 +37,8 @@ func TestGoldenKeys(t *testing.T) {
 	PatchVersion(e, 258)
 	lines = append(lines, line("event 256 of scope 42", e))
 	lower, upper := ScopeBounds(42)
-	lines = append(lines, line("lower bound of scope 42", lower), line("upper bound of scope 42", upper))
+	lines = append(lines, line("lower bound of scope 42", lower),
+		line("upper bound of scope 42", upper))
 	lower, upper = ScopeBounds(SystemScope)
 	lines = append(lines, line("lower bound of the system scope", lower),
 		line("upper bound of the system scope", upper),
@@ -55,7 +56,8 @@ func TestGoldenTuples(t *testing.T) {
 	for _, i := range []int64{math.MinInt64, -1, 0, 1, math.MaxInt64} {
 		add(fmt.Sprint("int ", i), Tuple(nil).AppendInt(i))
 	}
-	for _, f := range []float64{math.Inf(-1), -1, math.Copysign(0, -1), 0, 1.5, math.Inf(1), math.NaN()} {
+	negativeZero := math.Copysign(0, -1)
+	for _, f := range []float64{math.Inf(-1), -1, negativeZero, 0, 1.5, math.Inf(1), math.NaN()} {
 		add(fmt.Sprint("float ", f), Tuple(nil).AppendFloat(f))
 	}
 	add("time 2026-01-01", Tuple(nil).AppendTime(goldenTime))
@@ -95,27 +97,32 @@ func goldenScopeRecords(t testing.TB) []ScopeRecord {
 	parent := [16]byte(unhex(t, "0190163d8694739baea5966c26f8ad90"))
 	return []ScopeRecord{
 		{ID: id, Number: 42, Status: Active, Created: goldenTime, Updated: goldenTime, BootEpoch: 3},
-		{ID: id, Number: 42, Tenant: "acme", App: "travel", Agent: "planner", Parent: parent, ForkVersion: 17,
-			Status: Failed, Created: goldenTime, Updated: goldenTime + 1, Ended: goldenTime + 2,
-			Tags: []string{"exp-7", "nightly"}, Metadata: mustMap(t, map[string]Value{"model": String("m")}),
-			Error: "no seats", BootEpoch: 3, WrappedKey: []byte{1, 2, 3}},
+		{ID: id, Number: 42, Tenant: "acme", App: "travel", Agent: "planner",
+			Parent: parent, ForkVersion: 17, Status: Failed, Created: goldenTime,
+			Updated: goldenTime + 1, Ended: goldenTime + 2,
+			Tags:     []string{"exp-7", "nightly"},
+			Metadata: mustMap(t, map[string]Value{"model": String("m")}),
+			Error:    "no seats", BootEpoch: 3, WrappedKey: []byte{1, 2, 3}},
 	}
 }
 
 func TestGoldenRecords(t *testing.T) {
 	var lines []string
-	for _, e := range []Envelope{{Payload: []byte{0x01}}, {Expiry: goldenTime, Payload: []byte{0x01}},
+	for _, e := range []Envelope{{Payload: []byte{0x01}},
+		{Expiry: goldenTime, Payload: []byte{0x01}},
 		{Tombstone: true}, {Tombstone: true, Origin: 258}} {
 		lines = append(lines, line("envelope", AppendEnvelope(nil, e)))
 	}
 	for _, c := range []CommitRecord{
 		{Version: 258, Previous: 257, Time: goldenTime, Scopes: []ScopeCommit{{42, 300}}},
-		{Version: 258, Previous: 0, Time: -1, Scopes: []ScopeCommit{{0, 7}, {42, 300}}, Flags: FlagExpiry},
+		{Version: 258, Previous: 0, Time: -1, Scopes: []ScopeCommit{{0, 7},
+			{42, 300}}, Flags: FlagExpiry},
 	} {
 		lines = append(lines, line("commit record", AppendCommitRecord(nil, c)))
 	}
 	changes := []Change{{Cells, ChangePut, "status"}, {Events, ChangeAppend, EventUserKey(256)},
-		{KV, ChangePut, "goal"}, {KV, ChangePut, "plan"}, {KV, ChangeDelete, "tmp"}, {KV, ChangeExpire, "\x00"}}
+		{KV, ChangePut, "goal"}, {KV, ChangePut, "plan"}, {KV, ChangeDelete, "tmp"},
+		{KV, ChangeExpire, "\x00"}}
 	for _, parts := range []int{1, 2, 0} {
 		lines = append(lines, line(fmt.Sprintf("journal record, parts %d", parts),
 			AppendJournalRecord(nil, JournalRecord{Parts: parts, Changes: changes})))
@@ -128,7 +135,8 @@ func TestGoldenRecords(t *testing.T) {
 	payload := encode(t, String("book a flight"))
 	digest := PayloadDigest(payload)
 	first := EventHash(EventDigest{}, 0, goldenTime, "tool_call", digest)
-	b, err := AppendEventRecord(nil, EventRecord{Time: goldenTime, Hash: first, Type: "tool_call", Payload: payload})
+	b, err := AppendEventRecord(nil, EventRecord{Time: goldenTime, Hash: first,
+		Type: "tool_call", Payload: payload})
 	require.NoError(t, err)
 	lines = append(lines, line("payload digest", digest[:]), line("event record 0", b))
 	second := EventHash(first, 1, goldenTime+1, "ü", digest)

@@ -31,9 +31,12 @@ func (op ChangeOp) String() string {
 
 // Change is one key that a commit wrote.
 type Change struct {
+	// Primitive is the letter that the key is under.
 	Primitive Primitive
-	Op        ChangeOp
-	Key       string
+	// Op says what was done to it.
+	Op ChangeOp
+	// Key is the user key.
+	Key string
 }
 
 // JournalRecord is what one commit changed in one scope. It lies under AppendJournalKey, at the
@@ -47,8 +50,8 @@ type JournalRecord struct {
 	Changes []Change
 }
 
-// MaxJournalPart is the greatest size of one part of a journal record in bytes, as long as no single
-// key is longer.
+// MaxJournalPart is the greatest size of one part of a journal record in bytes, as long as no
+// single key is longer.
 const MaxJournalPart = 1 << 20
 
 // Fields of a journal record. On-disk: never renumber, never reuse.
@@ -56,14 +59,15 @@ const (
 	// journalParts is in the first part only, and left out if 1.
 	journalParts = 1
 	// journalChanges of the first or only part, journalMore of the others: flat, keys as byte
-	// strings. An unsigned integer op<<8 | letter stands before the first key, and wherever it changes.
+	// strings. An unsigned integer op<<8 | letter stands before the first key, and wherever it
+	// changes.
 	journalChanges = 2
 	journalMore    = 3
 )
 
-// AppendJournalRecord appends a journal record of one part, or the first part (Parts > 1), or a later
-// one (Parts 0). The number is left to the key. It allocates only if dst is too small. REQUIRES: the
-// operations and primitives are valid.
+// AppendJournalRecord appends a journal record of one part, or the first part (Parts > 1), or a
+// later one (Parts 0). The number is left to the key. It allocates only if dst is too small.
+// REQUIRES: the operations and primitives are valid.
 func AppendJournalRecord(dst []byte, r JournalRecord) []byte {
 	field := byte(journalChanges)
 	switch {
@@ -135,8 +139,8 @@ func JournalParts(changes []Change) [][]byte {
 	return parts
 }
 
-// DecodeJournalRecord decodes one part of the journal record with this commit number. The keys alias
-// b. Errors: ErrCorrupt, ErrFormat for a field that must be understood and is not.
+// DecodeJournalRecord decodes one part of the journal record with this commit number. The keys
+// alias b. Errors: ErrCorrupt, ErrFormat for a field that must be understood and is not.
 func DecodeJournalRecord(number uint64, b []byte) (JournalRecord, error) {
 	r := newReader("journal record", b)
 	j, err := readJournalRecord(number, &r)

@@ -41,7 +41,9 @@ func (v Value) MarshalJSON() ([]byte, error) {
 func (v Value) String() string { return string(appendJSON(nil, v)) }
 
 // GoString shows kind and content, such as codec.Value(Int 42).
-func (v Value) GoString() string { return "codec.Value(" + v.kind.String() + " " + v.String() + ")" }
+func (v Value) GoString() string {
+	return "codec.Value(" + v.kind.String() + " " + v.String() + ")"
+}
 
 func appendJSON(dst []byte, v Value) []byte {
 	switch v.kind {
@@ -148,8 +150,8 @@ func appendJSONString(dst []byte, s string) []byte {
 
 // UnmarshalJSON implements json.Unmarshaler: any JSON, and without loss what MarshalJSON wrote. A
 // number with a fraction or an exponent is a Float, any other an Int; of a key that comes twice the
-// last one counts, as in package json. Errors: ErrInvalidArgument for what is not JSON, not UTF-8, an
-// integer outside of int64, a float outside of float64, and a malformed $bytes, $float or $map;
+// last one counts, as in package json. Errors: ErrInvalidArgument for what is not JSON, not UTF-8,
+// an integer outside of int64, a float outside of float64, and a malformed $bytes, $float or $map;
 // ErrTooLarge.
 func (v *Value) UnmarshalJSON(b []byte) error {
 	if !utf8.Valid(b) {

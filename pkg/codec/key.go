@@ -108,8 +108,8 @@ func keyLimit(s Scope, p Primitive) int {
 }
 
 // AppendVersion appends the version suffix to an engine key: 8 bytes big-endian and 0x09. Among the
-// versions of one key the greatest comes first. Version 0 appends nothing: the bare key sorts before
-// all its versions. To leave room for PatchVersion append any other version.
+// versions of one key the greatest comes first. Version 0 appends nothing: the bare key sorts
+// before all its versions. To leave room for PatchVersion append any other version.
 func AppendVersion(dst []byte, version uint64) []byte {
 	if version == 0 {
 		return dst
@@ -154,9 +154,9 @@ func appendScopePrefix(dst []byte, s Scope) []byte {
 	return appendHex(dst, uint64(s), scopeDigits)
 }
 
-// ScopeBounds returns the bounds, lower inclusive and upper exclusive, of all keys of one scope. Both
-// are valid engine keys. The keys of the system scope lie on both sides of all others, so its bounds
-// enclose the whole database. REQUIRES: s <= MaxScope.
+// ScopeBounds returns the bounds, lower inclusive and upper exclusive, of all keys of one scope.
+// Both are valid engine keys. The keys of the system scope lie on both sides of all others, so its
+// bounds enclose the whole database. REQUIRES: s <= MaxScope.
 func ScopeBounds(s Scope) (lower, upper []byte) {
 	if s == SystemScope {
 		return []byte{'A', keySentinel}, []byte{'z' + 1, keySentinel}

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Records are CBOR maps with integer keys. A key >= 0 must be understood: a reader that does not know
-// it refuses the record with ErrFormat. A key < 0 may be ignored.
+// Records are CBOR maps with integer keys. A key >= 0 must be understood: a reader that does not
+// know it refuses the record with ErrFormat. A key < 0 may be ignored.
 
 // reader walks the fields of one record. The first error sticks and ends the walk.
 //

@@ -32,7 +32,8 @@ func TestEnvelope(t *testing.T) {
 		e.Payload, got.Payload = nil, nil
 		require.Equal(t, e, got)
 	})
-	require.Equal(t, []byte{1}, AppendEnvelope(nil, Envelope{Tombstone: true, Expiry: 5, Payload: []byte("x")}))
+	require.Equal(t, []byte{1},
+		AppendEnvelope(nil, Envelope{Tombstone: true, Expiry: 5, Payload: []byte("x")}))
 	require.Equal(t, []byte{0, 'x'}, AppendEnvelope(nil, Envelope{Origin: 5, Payload: []byte("x")}))
 }
 
@@ -43,11 +44,15 @@ func TestEnvelopeRefuses(t *testing.T) {
 		text string
 	}{
 		{nil, ErrCorrupt, "empty"}, {[]byte{1, 2}, ErrCorrupt, "1 bytes after a tombstone"},
-		{[]byte{4, 0, 0, 0, 0, 0, 0, 0, 1}, ErrCorrupt, "contradict"}, {[]byte{3, 0, 0, 0, 0, 0, 0, 0, 1}, ErrCorrupt, "contradict"},
+		{[]byte{4, 0, 0, 0, 0, 0, 0, 0, 1}, ErrCorrupt, "contradict"},
+		{[]byte{3, 0, 0, 0, 0, 0, 0, 0, 1}, ErrCorrupt, "contradict"},
 		{[]byte{7}, ErrCorrupt, "contradict"}, {[]byte{2, 1}, ErrCorrupt, "expected 8"},
-		{make([]byte, 9)[:0:0], ErrCorrupt, "empty"}, {append([]byte{2}, make([]byte, 8)...), ErrCorrupt, "expiry 0"},
-		{append([]byte{5}, make([]byte, 8)...), ErrCorrupt, "origin 0"}, {[]byte{5, 1}, ErrCorrupt, "expected 8"},
-		{[]byte{8}, ErrFormat, `"checksum"`}, {[]byte{0x10}, ErrFormat, `"compression"`}, {[]byte{0x20}, ErrFormat, `"compression"`},
+		{make([]byte, 9)[:0:0], ErrCorrupt, "empty"},
+		{append([]byte{2}, make([]byte, 8)...), ErrCorrupt, "expiry 0"},
+		{append([]byte{5}, make([]byte, 8)...), ErrCorrupt, "origin 0"},
+		{[]byte{5, 1}, ErrCorrupt, "expected 8"},
+		{[]byte{8}, ErrFormat, `"checksum"`}, {[]byte{0x10}, ErrFormat, `"compression"`},
+		{[]byte{0x20}, ErrFormat, `"compression"`},
 		{[]byte{0x41}, ErrFormat, `"encryption"`}, {[]byte{0x80}, ErrFormat, `"external storage"`},
 	} {
 		_, err := DecodeEnvelope(c.b)
@@ -65,8 +70,9 @@ func commitRecords() *rapid.Generator[CommitRecord] {
 			r.Previous = rapid.Uint64Max(r.Version-1).Draw(t, "previous")
 		}
 		for range rapid.IntRange(0, 20).Draw(t, "n") {
-			r.Scopes = append(r.Scopes, ScopeCommit{Scope(rapid.Uint64Max(uint64(MaxScope)).Draw(t, "scope")),
-				rapid.Uint64Max(MaxSequence).Draw(t, "number")})
+			scope := rapid.Uint64Max(uint64(MaxScope)).Draw(t, "scope")
+			number := rapid.Uint64Max(MaxSequence).Draw(t, "number")
+			r.Scopes = append(r.Scopes, ScopeCommit{Scope(scope), number})
 		}
 		return r
 	})
@@ -103,14 +109,21 @@ func TestRecordsOfTheFuture(t *testing.T) {
 
 func TestCommitRecordRefuses(t *testing.T) {
 	for _, c := range []struct{ hex, text string }{
-		{"", "ends where an item"}, {"80", "CBOR type 4, expected 5"}, {"a0", "no time"}, {"a1 02 01", "no scopes"},
-		{"a1 03 80", "no time"}, {"a2 03 80 02 01", "not in order"}, {"a3 02 01 02 01 03 80", "twice"},
-		{"a3 01 01 02 01 03 80", "distance 1"}, {"a3 01 00 02 01 03 80", "distance 0"}, {"a3 01 08 02 01 03 80", "up to 7"},
+		{"", "ends where an item"}, {"80", "CBOR type 4, expected 5"}, {"a0", "no time"},
+		{"a1 02 01", "no scopes"},
+		{"a1 03 80", "no time"}, {"a2 03 80 02 01", "not in order"},
+		{"a3 02 01 02 01 03 80", "twice"},
+		{"a3 01 01 02 01 03 80", "distance 1"}, {"a3 01 00 02 01 03 80", "distance 0"},
+		{"a3 01 08 02 01 03 80", "up to 7"},
 		{"a2 02 01 03 81 00", "expected pairs"}, {"a2 02 01 03 82 00", "at most 1 can follow"},
-		{"a2 02 01 03 82 1b 0000010000000000 00", "up to 1099511627775"}, {"a3 02 01 03 80 04 00", "0 written out"},
-		{"a2 02 01 03 80 00", "1 bytes after"}, {"a2 02 61 61 03 80", "integer of 64 bits"}, {"a2 02 01 41 00", "field number"},
-		{"a2 02 01 1b ffffffffffffffff 00", "field number"}, {"a2 02 01 18 03 80", "shortest"}, {"a2 02", "length 2"},
-		{"ba ffffffff", "at most 0"}, {"a2 02 01 03 9a ffffffff", "at most 0"}, {"a3 02 01 03 80 20", "length 3"},
+		{"a2 02 01 03 82 1b 0000010000000000 00", "up to 1099511627775"},
+		{"a3 02 01 03 80 04 00", "0 written out"},
+		{"a2 02 01 03 80 00", "1 bytes after"}, {"a2 02 61 61 03 80", "integer of 64 bits"},
+		{"a2 02 01 41 00", "field number"},
+		{"a2 02 01 1b ffffffffffffffff 00", "field number"}, {"a2 02 01 18 03 80", "shortest"},
+		{"a2 02", "length 2"},
+		{"ba ffffffff", "at most 0"}, {"a2 02 01 03 9a ffffffff", "at most 0"},
+		{"a3 02 01 03 80 20", "length 3"},
 	} {
 		_, err := DecodeCommitRecord(7, unhex(t, c.hex))
 		require.ErrorIs(t, err, ErrCorrupt, c.hex)
@@ -141,15 +154,16 @@ func TestJournalRecord(t *testing.T) {
 		require.Equal(t, parts[0], AppendJournalRecord(nil, got))
 	})
 	require.Len(t, JournalParts([]Change{{KV, ChangePut, "k"}})[0], 8, "7 bytes beside the key")
-	require.Equal(t, "put delete expire append ChangeOp(9)", fmt.Sprint(ChangePut, " ", ChangeDelete, " ",
-		ChangeExpire, " ", ChangeAppend, " ", ChangeOp(9)))
+	require.Equal(t, "put delete expire append ChangeOp(9)", fmt.Sprint(ChangePut, ChangeDelete,
+		ChangeExpire, ChangeAppend, ChangeOp(9)))
 }
 
 // 100,000 keys of 1,000 bytes do not fit into one record.
 func TestJournalParts(t *testing.T) {
 	var want []Change
 	for i := range 20_000 {
-		want = append(want, Change{KV, ChangeOp(1 + i%3), fmt.Sprintf("%06d%s", i, strings.Repeat("x", 994))})
+		key := fmt.Sprintf("%06d%s", i, strings.Repeat("x", 994))
+		want = append(want, Change{KV, ChangeOp(1 + i%3), key})
 	}
 	parts := JournalParts(want)
 	require.Greater(t, len(parts), 19)
@@ -178,12 +192,18 @@ func TestJournalParts(t *testing.T) {
 
 func TestJournalRecordRefuses(t *testing.T) {
 	for _, c := range []struct{ hex, text string }{
-		{"a0", "no changes"}, {"a1 02 81 41 6b", "a key without an operation"}, {"a1 02 81 19 016b", "an operation without a key"},
-		{"a1 02 83 19 016b 40 19 026b", "an operation without a key"}, {"a1 02 84 19 016b 40 19 016b 40", "written out twice"},
-		{"a1 02 82 19 056b 40", "0x056b unknown"}, {"a1 02 82 18 6b 40", "0x006b unknown"}, {"a1 02 82 19 0100 40", "0x0100 unknown"},
-		{"a1 02 83 19 016b 19 026b 40", "CBOR type 0, expected 2"}, {"a1 02 82 19 016b 61 61", "expected 2"},
-		{"a2 01 01 02 80", "1 parts"}, {"a2 01 02 03 80", "together"}, {"a2 02 80 03 80", "together"}, {"a1 01 02", "no changes"},
-		{"a1 02 9a 00ffffff 19 016b", "at most"}, {"a1 02 82 1a 0001016b 40", "up to 65535"}, {"a1 02 82 19 016b 42 00", "length 2"},
+		{"a0", "no changes"}, {"a1 02 81 41 6b", "a key without an operation"},
+		{"a1 02 81 19 016b", "an operation without a key"},
+		{"a1 02 83 19 016b 40 19 026b", "an operation without a key"},
+		{"a1 02 84 19 016b 40 19 016b 40", "written out twice"},
+		{"a1 02 82 19 056b 40", "0x056b unknown"}, {"a1 02 82 18 6b 40", "0x006b unknown"},
+		{"a1 02 82 19 0100 40", "0x0100 unknown"},
+		{"a1 02 83 19 016b 19 026b 40", "CBOR type 0, expected 2"},
+		{"a1 02 82 19 016b 61 61", "expected 2"},
+		{"a2 01 01 02 80", "1 parts"}, {"a2 01 02 03 80", "together"},
+		{"a2 02 80 03 80", "together"}, {"a1 01 02", "no changes"},
+		{"a1 02 9a 00ffffff 19 016b", "at most"}, {"a1 02 82 1a 0001016b 40", "up to 65535"},
+		{"a1 02 82 19 016b 42 00", "length 2"},
 	} {
 		_, err := DecodeJournalRecord(1, unhex(t, c.hex))
 		require.ErrorIs(t, err, ErrCorrupt, c.hex)
@@ -195,7 +215,8 @@ func scopeRecords() *rapid.Generator[ScopeRecord] {
 	return rapid.Custom(func(t *rapid.T) ScopeRecord {
 		id := rapid.SliceOfN(rapid.Byte(), 16, 16)
 		r := ScopeRecord{
-			ID: [16]byte(id.Draw(t, "id")), Number: Scope(rapid.Uint64Max(uint64(MaxScope)).Draw(t, "number")),
+			ID:     [16]byte(id.Draw(t, "id")),
+			Number: Scope(rapid.Uint64Max(uint64(MaxScope)).Draw(t, "number")),
 			Status: Status(rapid.IntRange(1, 6).Draw(t, "status")),
 		}
 		if rapid.Bool().Draw(t, "more") {
@@ -251,11 +272,16 @@ func TestScopeRecordRefuses(t *testing.T) {
 	require.ErrorIs(t, err, ErrTooLarge)
 	head := "01 50 00000000000000000000000000000000 02 01 03 01"
 	for _, c := range []struct{ hex, text string }{
-		{"a0", "no id"}, {"a1 01 41 00", "an id of 1 bytes"}, {"a1 03 07", "7 is not a status"}, {"a1 03 00", "0 is not a status"},
-		{"a4" + head + "04 60", "empty text"}, {"a4" + head + "04 61 ff", "not UTF-8"}, {"a4" + head + "08 00", "0 written out"},
-		{"a4" + head + "07 50 00000000000000000000000000000000", "zeros"}, {"a4" + head + "09 00", "0 written out"},
-		{"a4" + head + "0c 80", "no tags"}, {"a4" + head + "0c 82 6161 6161", "tag twice"}, {"a4" + head + "0d f6", "Null written out"},
-		{"a4" + head + "10 40", "empty field"}, {"a4" + head + "0d f7", "simple value"}, {"a3" + head + "00", "after its end"},
+		{"a0", "no id"}, {"a1 01 41 00", "an id of 1 bytes"}, {"a1 03 07", "7 is not a status"},
+		{"a1 03 00", "0 is not a status"},
+		{"a4" + head + "04 60", "empty text"}, {"a4" + head + "04 61 ff", "not UTF-8"},
+		{"a4" + head + "08 00", "0 written out"},
+		{"a4" + head + "07 50 00000000000000000000000000000000", "zeros"},
+		{"a4" + head + "09 00", "0 written out"},
+		{"a4" + head + "0c 80", "no tags"}, {"a4" + head + "0c 82 6161 6161", "tag twice"},
+		{"a4" + head + "0d f6", "Null written out"},
+		{"a4" + head + "10 40", "empty field"}, {"a4" + head + "0d f7", "simple value"},
+		{"a3" + head + "00", "after its end"},
 		{"a2 01 50 00000000000000000000000000000000 03 01", "no number"},
 		{"a2 01 50 00000000000000000000000000000000 02 01", "no status"},
 	} {
@@ -315,7 +341,8 @@ func TestEventRecord(t *testing.T) {
 		require.ErrorIs(t, err, ErrTooLarge)
 	}
 	fixed := make([]byte, eventTypeAt)
-	for _, tail := range []string{"", "60", "6261", "61ff", "4161", "7861", "1801", "7a 00002001", "81 00"} {
+	for _, tail := range []string{"", "60", "6261", "61ff", "4161", "7861", "1801",
+		"7a 00002001", "81 00"} {
 		_, err := DecodeEventRecord(append(fixed[:eventTypeAt:eventTypeAt], unhex(t, tail)...))
 		require.ErrorIs(t, err, ErrCorrupt, tail)
 	}

@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Status is where a run is in its life. On-disk: never renumber, never reuse. The zero Status is none.
+// Status is where a run is in its life. On-disk: never renumber, never reuse. The zero Status is
+// none.
 type Status uint8
 
 // The statuses.
@@ -57,7 +58,8 @@ type ScopeRecord struct {
 	// Zero for a run that is none.
 	Parent      [16]byte
 	ForkVersion uint64
-	Status      Status
+	// Status is where the run is in its life.
+	Status Status
 	// Created, Updated and Ended are in Unix nanoseconds; Ended is 0 until the run ends.
 	Created, Updated, Ended int64
 	// Tags are sorted and unique, and not empty. UTF-8.
@@ -95,8 +97,8 @@ const (
 	// Reserved, must be understood: 17 retention policy, 18 kind of scope (absent: a run).
 )
 
-// AppendScopeRecord appends a scope record. Errors: ErrInvalidArgument for text that is not UTF-8, a
-// status that is none, tags that are not sorted and unique; ErrTooLarge for a record over
+// AppendScopeRecord appends a scope record. Errors: ErrInvalidArgument for text that is not UTF-8,
+// a status that is none, tags that are not sorted and unique; ErrTooLarge for a record over
 // MaxValueSize. dst comes back unchanged then.
 func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 	if err := r.check(); err != nil {

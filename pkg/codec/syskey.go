@@ -3,7 +3,8 @@ package codec
 import "encoding/binary"
 
 // Keys that hold numbers. They are written in hex so that stock tools print them readably, in fixed
-// width so that they sort as the numbers do, and at fixed places so that a commit can patch them in.
+// width so that they sort as the numbers do, and at fixed places so that a commit can patch them
+// in.
 const (
 	// CommitKeyLen is the length of a commit record's key: c/<16 hex> 0x00. It has no version
 	// suffix: the digits are the version.
@@ -56,8 +57,8 @@ func DecodeCommitKey(b []byte) (uint64, error) {
 	return version, nil
 }
 
-// AppendJournalKey appends the key of one part of a scope's journal record, with a version suffix of
-// zeros that PatchVersion must fill before the key is used:
+// AppendJournalKey appends the key of one part of a scope's journal record, with a version suffix
+// of zeros that PatchVersion must fill before the key is used:
 //
 //	<prefix> <number, 12 hex digits> 0x00 <version> 0x09            part 0
 //	<prefix> <number> . <part, 4 hex digits> 0x00 <version> 0x09    the other parts
@@ -132,10 +133,11 @@ const (
 	expiryKeyAt   = expiryKindAt + 2
 )
 
-// ExpiryUserKey is the user key, in the system scope under Expiries, of the index entry of a key that
-// expires: <deadline, 16 hex digits>/<scope, 10 hex digits>/<letter>/<user key>. The entry lies at the
-// version of the write that set the deadline. Entries sort by deadline, in Unix nanoseconds; one
-// before 1970 counts as 1970. REQUIRES: s <= MaxScope, p is a letter, key is within its limit.
+// ExpiryUserKey is the user key, in the system scope under Expiries, of the index entry of a key
+// that expires: <deadline, 16 hex digits>/<scope, 10 hex digits>/<letter>/<user key>. The entry
+// lies at the version of the write that set the deadline. Entries sort by deadline, in Unix
+// nanoseconds; one before 1970 counts as 1970. REQUIRES: s <= MaxScope, p is a letter, key is
+// within its limit.
 func ExpiryUserKey(deadline int64, s Scope, p Primitive, key string) string {
 	b := make([]byte, 0, expiryKeyAt+len(key))
 	b = appendHex(b, uint64(max(deadline, 0)), 16)
@@ -146,8 +148,11 @@ func ExpiryUserKey(deadline int64, s Scope, p Primitive, key string) string {
 	return aliasString(b)
 }
 
-// DecodeExpiryUserKey takes apart what ExpiryUserKey made. The key aliases user. Errors: ErrCorrupt.
-func DecodeExpiryUserKey(user string) (deadline int64, s Scope, p Primitive, key string, err error) {
+// DecodeExpiryUserKey takes apart what ExpiryUserKey made. The key aliases user. Errors:
+// ErrCorrupt.
+func DecodeExpiryUserKey(
+	user string,
+) (deadline int64, s Scope, p Primitive, key string, err error) {
 	fail := func(at int, expected string) (int64, Scope, Primitive, string, error) {
 		return 0, 0, 0, "", corrupt("expiry key", at, "expected %s in %q", expected,
 			clip([]byte(user)))

@@ -8,11 +8,11 @@ import (
 )
 
 // Decode stores the value in what into points to: the inverse of ValueOf. No kind is turned into
-// another, and nothing is rounded: Int 1 does not decode into a float64, Int 300 not into an int8, a
-// Float into a float32 only if that is exact. Null decodes into pointers, maps, slices and interfaces
-// as nil, and into nothing else. An any receives nil, bool, int64, float64, string, []byte, []any or
-// map[string]any. Map entries without a field are passed over, fields without an entry keep what they
-// hold; maps and slices are replaced. Strings may alias the value.
+// another, and nothing is rounded: Int 1 does not decode into a float64, Int 300 not into an int8,
+// a Float into a float32 only if that is exact. Null decodes into pointers, maps, slices and
+// interfaces as nil, and into nothing else. An any receives nil, bool, int64, float64, string,
+// []byte, []any or map[string]any. Map entries without a field are passed over, fields without an
+// entry keep what they hold; maps and slices are replaced. Strings may alias the value.
 //
 // Errors: ErrTypeMismatch with the path to what does not fit; *into may be partly written then.
 // ErrInvalidArgument if into is no pointer, or nil.

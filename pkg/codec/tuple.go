@@ -13,8 +13,8 @@ import (
 //   - Injectivity: different tuples have different bytes.
 //   - Self-delimiting: every element says where it ends, so a tuple may be followed by anything.
 //
-// Elements of different kinds are ordered by kind, in the order of the ElementKind constants. The zero
-// Tuple has no elements; the appenders work like append.
+// Elements of different kinds are ordered by kind, in the order of the ElementKind constants. The
+// zero Tuple has no elements; the appenders work like append.
 type Tuple []byte
 
 // ElementKind is the kind of an element of a tuple: its first byte. On-disk: never renumber, never
@@ -33,8 +33,8 @@ const (
 	ElementBytes  ElementKind = 0x70 // any bytes, escaped
 )
 
-// Strings end in 0x00 0x01, and a 0x00 in them is written as 0x00 0xff. The end sorts before whatever
-// a longer string could go on with.
+// Strings end in 0x00 0x01, and a 0x00 in them is written as 0x00 0xff. The end sorts before
+// whatever a longer string could go on with.
 const (
 	tupleEscape = 0x00
 	tupleEnd    = 0x01
@@ -59,9 +59,9 @@ func (t Tuple) AppendInt(i int64) Tuple {
 	return binary.BigEndian.AppendUint64(append(t, byte(ElementInt)), uint64(i)^signBit)
 }
 
-// AppendFloat appends a float, all its bits kept. The order is total: NaN with a sign bit, -Inf, the
-// negative numbers, -0, 0, the positive numbers, Inf, NaN. So -0 comes directly before 0 and is not
-// the same, and NaNs are ordered by their payload, outwards.
+// AppendFloat appends a float, all its bits kept. The order is total: NaN with a sign bit, -Inf,
+// the negative numbers, -0, 0, the positive numbers, Inf, NaN. So -0 comes directly before 0 and is
+// not the same, and NaNs are ordered by their payload, outwards.
 func (t Tuple) AppendFloat(f float64) Tuple {
 	b := math.Float64bits(f)
 	if b&signBit != 0 {
@@ -100,6 +100,7 @@ func (t Tuple) escape(kind ElementKind, s string) Tuple {
 
 // Element is one decoded element of a tuple.
 type Element struct {
+	// Kind says which of the other fields counts.
 	Kind ElementKind
 	// Int is the content of ElementInt, and of ElementTime in nanoseconds.
 	Int int64

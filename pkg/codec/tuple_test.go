@@ -88,7 +88,8 @@ func checkTuples(t require.TestingT, a, b []Element) {
 func TestTupleFloatOrder(t *testing.T) {
 	negativeNaN := math.Float64frombits(0xfff8000000000000)
 	sorted := []float64{negativeNaN, math.Inf(-1), -math.MaxFloat64, -1, -math.SmallestNonzeroFloat64,
-		math.Copysign(0, -1), 0, math.SmallestNonzeroFloat64, 1, math.MaxFloat64, math.Inf(1), math.NaN()}
+		math.Copysign(0, -1), 0, math.SmallestNonzeroFloat64, 1, math.MaxFloat64, math.Inf(1),
+		math.NaN()}
 	for i := 1; i < len(sorted); i++ {
 		a, b := Tuple(nil).AppendFloat(sorted[i-1]), Tuple(nil).AppendFloat(sorted[i])
 		require.Negative(t, bytes.Compare(a, b), "%v < %v", sorted[i-1], sorted[i])
@@ -101,7 +102,8 @@ func TestTupleKindsAndAppenders(t *testing.T) {
 	got, err := DecodeTuple(b)
 	require.NoError(t, err)
 	require.Equal(t, []Element{{Kind: ElementNil}, {Kind: ElementFalse}, {Kind: ElementTrue},
-		{Kind: ElementInt, Int: -1}, {Kind: ElementFloat, Float: 1.5}, {Kind: ElementTime, Int: 1e18},
+		{Kind: ElementInt, Int: -1}, {Kind: ElementFloat, Float: 1.5},
+		{Kind: ElementTime, Int: 1e18},
 		{Kind: ElementString, Text: "a\x00b"}, {Kind: ElementBytes, Text: "\x00"}}, got)
 	for _, bad := range [][]byte{{0}, {0x11}, {0x30, 1, 2}, {0x60}, {0x60, 'a'}, {0x60, 0},
 		{0x60, 0, 2}, {0x60, 0, 0xff}} {

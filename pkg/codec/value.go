@@ -32,8 +32,9 @@ func (k Kind) String() string {
 }
 
 // Value is what can be stored: one of eight kinds. It is opaque, immutable, and safe for concurrent
-// use; the zero Value is Null. Two values are equal (==, or Equal) if they have the same kind and the
-// same bits: Int 1 is not Float 1, Bytes are not a String, -0 is not 0, and a NaN equals itself.
+// use; the zero Value is Null. Two values are equal (==, or Equal) if they have the same kind and
+// the same bits: Int 1 is not Float 1, Bytes are not a String, -0 is not 0, and a NaN equals
+// itself.
 type Value struct {
 	kind Kind
 	// bits holds a Bool, an Int, or the bits of a Float; for containers the number of elements, and
@@ -187,9 +188,9 @@ func (v Value) EncodedSize() int {
 	}
 }
 
-// DecodeValue decodes a whole encoded value. String, Bytes, Array and Map alias b. Scalars, String and
-// Bytes cost no allocation; a container is checked as a whole, so that no accessor can fail later.
-// Errors: ErrCorrupt for what AppendValue would not have written.
+// DecodeValue decodes a whole encoded value. String, Bytes, Array and Map alias b. Scalars, String
+// and Bytes cost no allocation; a container is checked as a whole, so that no accessor can fail
+// later. Errors: ErrCorrupt for what AppendValue would not have written.
 func DecodeValue(b []byte) (Value, error) {
 	arg, next, ok := readHead(b, 0)
 	if !ok {
@@ -280,8 +281,8 @@ func valueAt(s string, at int) (v Value, end int) {
 	}
 }
 
-// compareMapKeys orders map keys as their encodings are ordered: by length, then bytewise. (The head
-// comes first in the encoding, and holds the length.)
+// compareMapKeys orders map keys as their encodings are ordered: by length, then bytewise. (The
+// head comes first in the encoding, and holds the length.)
 func compareMapKeys(a, b string) int {
 	if len(a) != len(b) {
 		return len(a) - len(b)

@@ -300,14 +300,19 @@ func TestR107MalformedValues(t *testing.T) {
 		{"18 17", "not the shortest"}, {"1900ff", "not the shortest"}, {"18", "cut short"},
 		{"1c", "cut short, indefinite"}, {"5f 41 00 ff", "indefinite"}, {"9f ff", "indefinite"},
 		{"1b 8000000000000000", "outside of int64"}, {"3b 8000000000000000", "outside of int64"},
-		{"62 61", "length 2"}, {"61 ff", "not UTF-8"}, {"41", "length 1"}, {"61 61 00", "1 bytes after"},
+		{"62 61", "length 2"}, {"61 ff", "not UTF-8"}, {"41", "length 1"},
+		{"61 61 00", "1 bytes after"},
 		{"82 01", "length 2"}, {"82 01 61", "length 1"}, {"a1 01 02", "map key of CBOR type 0"},
 		{"a2 6162 00 6161 00", "not in order"}, {"a2 6161 00 6161 00", "twice"},
-		{"a2 626161 00 6162 00", "not in order"}, {"a1 61 61", "ends where an item"}, {"a1 61", "at most 0 can follow"},
-		{"a2 6161 00", "at most 1 can follow"}, {"a1 61ff 00", "not UTF-8"}, {"a1 7800 00", "shortest"},
-		{"c0 00", "tag 0"}, {"f7", "simple value"}, {"f0", "simple value"}, {"f8 20", "simple value"},
+		{"a2 626161 00 6162 00", "not in order"}, {"a1 61 61", "ends where an item"},
+		{"a1 61", "at most 0 can follow"},
+		{"a2 6161 00", "at most 1 can follow"}, {"a1 61ff 00", "not UTF-8"},
+		{"a1 7800 00", "shortest"},
+		{"c0 00", "tag 0"}, {"f7", "simple value"}, {"f0", "simple value"},
+		{"f8 20", "simple value"},
 		{"fa 3f800000", "a shorter form"}, {"fb 3ff0000000000000", "a shorter form"},
-		{"fa 7fc00000", "a shorter form"}, {"fb 3fb99999a0000000", "a shorter form"}, {"f9 00", "cut short"},
+		{"fa 7fc00000", "a shorter form"}, {"fb 3fb99999a0000000", "a shorter form"},
+		{"f9 00", "cut short"},
 		{"00 00", "1 bytes after its end"}, {"f6 00", "1 bytes after its end"}, {"ff", "cut short"},
 	} {
 		_, err := DecodeValue(unhex(t, c.hex))
@@ -354,7 +359,8 @@ func walk(t require.TestingT, v Value) {
 
 func FuzzDecodeValue(f *testing.F) {
 	enc, dec := reference(f)
-	for _, h := range []string{"f6", "f97e00", "fb3fb999999999999a", "a2616101626161820102", "3b7fffffffffffffff",
+	for _, h := range []string{"f6", "f97e00", "fb3fb999999999999a", "a2616101626161820102",
+		"3b7fffffffffffffff",
 		"62c3bc", "4100", "8080", "a0", "fb7ff8000000000001"} {
 		f.Add(unhex(f, h))
 	}
@@ -426,6 +432,7 @@ func TestMapOrderIsEncodingOrder(t *testing.T) {
 		slices.Sort(encoded)
 		v, err := Map(entries)
 		require.NoError(t, err)
-		require.Equal(t, strings.Join(encoded, "\xf6"), strings.TrimSuffix(v.data[headSize(uint64(len(keys))):], "\xf6"))
+		content := v.data[headSize(uint64(len(keys))):]
+		require.Equal(t, strings.Join(encoded, "\xf6"), strings.TrimSuffix(content, "\xf6"))
 	})
 }
