@@ -34,15 +34,17 @@ import (
 // Versions are named in the order in which they appear: v1, v2... The word _ stands for the empty
 // string.
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
-		s := newScript(newWorld(t, nil))
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			require.Equal(t, "play", d.Cmd)
-			var out strings.Builder
-			for _, line := range strings.Split(d.Input, "\n") {
-				fmt.Fprintf(&out, "%s -> %s\n", line, s.step(strings.Fields(line)))
-			}
-			return out.String()
+	onEngines(t, func(t *testing.T, e engine) {
+		datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
+			s := newScript(newWorld(t, e, nil))
+			datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+				require.Equal(t, "play", d.Cmd)
+				var out strings.Builder
+				for _, line := range strings.Split(d.Input, "\n") {
+					fmt.Fprintf(&out, "%s -> %s\n", line, s.step(strings.Fields(line)))
+				}
+				return out.String()
+			})
 		})
 	})
 }
@@ -257,6 +259,9 @@ func (s *script) outcome(result string, err error) string {
 			verb := "read"
 			if k.CAS {
 				verb = "expected"
+			}
+			if k.Phantom {
+				verb = "phantom since"
 			}
 			keys = append(keys, fmt.Sprintf("%s %s %s found %s", k.Key, verb,
 				s.name(k.Expected), s.name(k.Found)))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/backend/model"
+	"github.com/inmem-db/inmem/internal/embedded"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -37,13 +38,41 @@ type world struct {
 	waits []time.Duration
 }
 
-// newWorld opens a database on the dumb authority.
-func newWorld(t testing.TB, o *inmem.Options) *world {
+// engine makes an authority; the same tests run on each.
+type engine struct {
+	name string
+	open func(testing.TB, *testClock) (b backend.Backend, sweep func() error)
+}
+
+var engines = []engine{
+	{"model", func(t testing.TB, clock *testClock) (backend.Backend, func() error) {
+		m := model.New(clock.now)
+		return m, func() error { return m.Sweep(t.Context(), clock.now()) }
+	}},
+	{"embedded", func(t testing.TB, clock *testClock) (backend.Backend, func() error) {
+		e, err := embedded.Open(t.Context(), embedded.Options{
+			Mode: embedded.None, Clock: clock.now, SweepInterval: -1,
+		})
+		require.NoError(t, err)
+		return e, func() error {
+			_, err := e.Sweep(t.Context())
+			return err
+		}
+	}},
+}
+
+// onEngines runs a test on each engine.
+func onEngines(t *testing.T, test func(t *testing.T, e engine)) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) { test(t, e) })
+	}
+}
+
+// newWorld opens a database on an engine.
+func newWorld(t testing.TB, e engine, o *inmem.Options) *world {
 	t.Helper()
-	clock := newTestClock()
-	m := model.New(clock.now)
-	w := &world{t: t, clock: clock, b: m}
-	w.sweep = func() error { return m.Sweep(t.Context(), clock.now()) }
+	w := &world{t: t, clock: newTestClock()}
+	w.b, w.sweep = e.open(t, w.clock)
 	w.open(o)
 	return w
 }

@@ -28,13 +28,19 @@ type ConflictKey struct {
 	Expected  uint64 // the version that was read, or that a compare-and-set named; 0: absent
 	Found     uint64 // the version at commit; 0: absent
 	CAS       bool   // a compare-and-set demanded it; otherwise it was read
+	// Phantom: the key itself was not read, but a range was in which it has been written. Expected
+	// is then the version at which the range was read. Serializable only.
+	Phantom bool
 }
 
 // String names the key, what was expected, and what was found.
 func (k ConflictKey) String() string {
 	verb := "read at"
-	if k.CAS {
+	switch {
+	case k.CAS:
 		verb = "expected"
+	case k.Phantom:
+		verb = "in a range read at"
 	}
 	where := "database"
 	if k.Run != "" {
@@ -91,15 +97,22 @@ func explain(err error, r *backend.Request) error {
 	if !errors.As(err, &c) {
 		return ContextError(err)
 	}
-	runs := runNames(r)
+	runs, read := runNames(r), readKeys(r)
 	e := &ConflictError{Keys: make([]ConflictKey, 0, len(c.Keys))}
 	for _, k := range c.Keys {
-		e.Keys = append(e.Keys, ConflictKey{
+		key := ConflictKey{
 			Run: runs[k.Scope], Primitive: k.Primitive, Key: k.Key,
 			Expected: k.Expected, Found: k.Found, CAS: k.CAS,
-		})
+		}
+		if read != nil && !k.CAS {
+			stamp, ok := read[writeKey{k.Scope, k.Primitive, k.Key}]
+			if key.Expected = stamp; !ok {
+				key.Expected, key.Phantom = r.Pin.Version(), true
+			}
+		}
+		e.Keys = append(e.Keys, key)
 	}
-	// A key that was read twice stands in the read set twice (see readSet), but is one conflict.
+	// A key that was read twice, or lies in a range as well, is one conflict.
 	slices.SortFunc(e.Keys, compareConflicts)
 	e.Keys = slices.Compact(e.Keys)
 	return e
@@ -119,6 +132,19 @@ func compareConflicts(a, b ConflictKey) int {
 		cmp.Compare(cas(a), cas(b)),
 		cmp.Compare(a.Expected, b.Expected),
 	)
+}
+
+// readKeys is the read set of a request by key, for telling phantoms apart; nil if it has no ranges.
+func readKeys(r *backend.Request) map[writeKey]uint64 {
+	if len(r.Ranges) == 0 {
+		return nil
+	}
+	stamps := make(map[writeKey]uint64, len(r.Reads))
+	for i := range r.Reads {
+		k := &r.Reads[i]
+		stamps[writeKey{k.Scope.Number, k.Primitive, k.Key}] = k.Stamp
+	}
+	return stamps
 }
 
 // runNames maps the scopes that a request speaks of to their record keys.
