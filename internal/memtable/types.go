@@ -6,7 +6,10 @@ type Options struct {
 	// 4 KiB and 64 MiB. It bounds the pause of one Evict (which cleans about one segment) and is
 	// the grain in which memory is given back. Default 1 MiB.
 	SegmentSize int
-	_           struct{}
+	// Newest is the greatest version in the store when the table is made. Default 0: the store is
+	// empty. It keeps Admit from taking what a view of an older version read for the newest.
+	Newest uint64
+	_      struct{}
 }
 
 // Record is one version of one key.

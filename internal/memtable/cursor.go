@@ -1,0 +1,219 @@
+package memtable
+
+import (
+	"sort"
+)
+
+// Cursor walks the keys of a range at one version. It is not safe for concurrent use, but any
+// number of cursors may be open, beside each other and beside the writer. A new cursor stands
+// before the first key.
+type Cursor struct {
+	s          *Scope
+	o          *order // nil: no key of the primitive was ever inserted
+	tree       *tree
+	start, end string
+	at         uint64
+	reverse    bool
+	partial    bool
+	done       bool
+
+	// What is left of the order's base: serials lo to below hi.
+	lo, hi uint32
+
+	// What is left of the current leaf, in key order, and how to go on after it.
+	leaf   *leaf
+	places []uint16
+	bound  string // forward: lower bound of the next leaf; reverse: lower bound of this leaf
+	ended  bool   // no leaf follows
+
+	// The next key of either source.
+	fromBase, fromTree candidate
+
+	key string
+	rec Record
+	buf [leafMax + leafMax/8]uint16
+}
+
+// candidate is a key that a source has reached but not yielded.
+type candidate struct {
+	entry  []uint64 // nil: none
+	key    string
+	serial uint32
+}
+
+// Scan walks the keys start <= key < end of a primitive at version at, backwards if reverse; end ""
+// is no bound. Tombstones and known absences are passed over. It answers for complete scopes; for
+// others the cursor is Partial from the start. Memory: one cursor; keys and values stay in place.
+// Any goroutine.
+func (s *Scope) Scan(p byte, start, end string, reverse bool, at uint64) *Cursor {
+	c := &Cursor{s: s, start: start, end: end, at: at, reverse: reverse, ended: true}
+	c.o = s.order(p)
+	if !s.Complete() {
+		c.stop()
+		return c
+	}
+	if c.o == nil || end != "" && start >= end {
+		return c
+	}
+	var base uint32
+	c.tree, base = c.o.sorted(s)
+	c.lo = c.searchBase(base, start)
+	c.hi = base
+	if end != "" {
+		c.hi = c.searchBase(base, end)
+	}
+	if c.tree != nil {
+		c.ended = false
+		c.bound = start
+		if reverse {
+			c.bound = end
+		}
+	}
+	return c
+}
+
+// searchBase returns how many keys of the base are below key.
+func (c *Cursor) searchBase(n uint32, key string) uint32 {
+	if key == "" {
+		return 0
+	}
+	return uint32(sort.Search(int(n), func(i int) bool {
+		return c.o.key(c.s.t, uint32(i)) >= key
+	}))
+}
+
+// Next moves on and reports whether there is a key. After false it stays false.
+func (c *Cursor) Next() bool {
+	for !c.done && c.fill() {
+		k := c.take()
+		ans, stale := c.s.t.arena.read(k.entry, c.at, &c.rec)
+		for stale {
+			if k.entry, _ = c.o.entry(c.s.t, k.serial); k.entry == nil {
+				break
+			}
+			ans, stale = c.s.t.arena.read(k.entry, c.at, &c.rec)
+		}
+		// The mark is read after the entry: as long as it says complete, nothing was evicted
+		// before the reads above, so they were of the right entry and no key was missed.
+		if !c.s.Complete() || ans == Unknown {
+			c.stop()
+			return false
+		}
+		if ans == Found && !c.rec.Deleted && c.rec.Version != 0 {
+			c.key = k.key
+			return true
+		}
+		c.rec = Record{}
+	}
+	if !c.done && !c.s.Complete() {
+		c.stop()
+	}
+	c.done = true
+	return false
+}
+
+// stop ends the cursor because memory cannot tell what follows.
+func (c *Cursor) stop() {
+	c.partial, c.done = true, true
+	c.rec = Record{}
+}
+
+// Key is the key under the cursor; it aliases the arena as values do.
+//
+// REQUIRES: the last Next was true. After a false Next it stays the last key, "" if there was none.
+func (c *Cursor) Key() string { return c.key }
+
+// Record is the record under the cursor. REQUIRES: the last Next was true.
+func (c *Cursor) Record() Record { return c.rec }
+
+// Partial reports, after Next was false, that memory could not answer for the rest of the range:
+// the scope lost entries to eviction or was dropped while the cursor was open, or was never
+// complete, or a key's versions at the cursor's snapshot are not in memory any more. Everything
+// yielded is right and nothing was left out before it; what follows Key must come from the store.
+func (c *Cursor) Partial() bool { return c.partial }
+
+// Close lets go of everything the cursor holds. It may be called twice.
+func (c *Cursor) Close() {
+	c.done = true
+	c.tree, c.leaf, c.places = nil, nil, nil
+	c.fromBase, c.fromTree = candidate{}, candidate{}
+	c.key, c.rec = "", Record{}
+}
+
+// fill makes both sources stand on a key, if they have one left. It returns false when neither has,
+// or when an entry is gone.
+func (c *Cursor) fill() bool {
+	if c.fromBase.entry == nil && c.lo < c.hi {
+		serial := c.lo
+		if c.reverse {
+			c.hi--
+			serial = c.hi
+		} else {
+			c.lo++
+		}
+		if !c.load(&c.fromBase, serial) {
+			return false
+		}
+	}
+	for c.fromTree.entry == nil {
+		if len(c.places) == 0 {
+			if c.ended {
+				break
+			}
+			c.loadLeaf()
+			continue
+		}
+		i := 0
+		if c.reverse {
+			i = len(c.places) - 1
+		}
+		serial := c.leaf.serials[c.places[i]]
+		if c.reverse {
+			c.places = c.places[:i]
+		} else {
+			c.places = c.places[1:]
+		}
+		if !c.load(&c.fromTree, serial) {
+			return false
+		}
+	}
+	return c.fromBase.entry != nil || c.fromTree.entry != nil
+}
+
+func (c *Cursor) load(k *candidate, serial uint32) bool {
+	e, _ := c.o.entry(c.s.t, serial)
+	if e == nil {
+		return false
+	}
+	*k = candidate{e, keyOf(e), serial}
+	return true
+}
+
+// take removes the candidate that comes first.
+func (c *Cursor) take() (k candidate) {
+	a, b := &c.fromBase, &c.fromTree
+	if a.entry == nil || b.entry != nil && (b.key < a.key) != c.reverse {
+		a = b
+	}
+	k, *a = *a, candidate{}
+	return k
+}
+
+// loadLeaf goes on to the next leaf and trims it to the range.
+func (c *Cursor) loadLeaf() {
+	t := c.s.t
+	var upper string
+	if c.reverse {
+		c.leaf, c.bound = c.tree.leafBelow(c.bound)
+		c.ended = c.bound == "" || c.bound <= c.start
+	} else {
+		c.leaf, _, upper = c.tree.leafAt(c.bound)
+		c.bound = upper
+		c.ended = upper == "" || c.end != "" && upper >= c.end
+	}
+	c.places = c.buf[:c.leaf.ordered(t, c.o, &c.buf)]
+	if c.end != "" {
+		c.places = c.places[:c.leaf.search(t, c.o, c.places, c.end)]
+	}
+	c.places = c.places[c.leaf.search(t, c.o, c.places, c.start):]
+}
