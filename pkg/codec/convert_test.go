@@ -130,8 +130,8 @@ func (failing) MarshalText() ([]byte, error) { return nil, errors.New("no text")
 type embedsHidden struct{ *hiddenBase }
 
 type twice struct {
-	A int `json:"x"`
-	B int `json:"x"`
+	A int `inmem:"x"`
+	B int `inmem:"x"`
 }
 
 func TestValueOfRefuses(t *testing.T) {

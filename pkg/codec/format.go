@@ -35,7 +35,6 @@ func CheckFormat(version uint32, required, optional Features) error {
 		return fmt.Errorf("%w: the database needs %s, which this version of the library lacks",
 			ErrFormat, featureName(unknown))
 	}
-	_ = optional // nothing to refuse; named so that callers must have it at hand
 	return nil
 }
 

@@ -247,9 +247,8 @@ func clip(b []byte) []byte {
 const hexDigits = "0123456789abcdef"
 
 func appendHex(dst []byte, v uint64, digits int) []byte {
-	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
-		dst = append(dst, hexDigits[v>>shift&15])
-	}
+	dst = append(dst, "0000000000000000"[:digits]...)
+	putHex(dst[len(dst)-digits:], v)
 	return dst
 }
 

@@ -213,8 +213,21 @@ func DecodeValue(b []byte) (Value, error) {
 		if next == len(b) && arg>>63 == 0 {
 			return Value{kind: KindInt, bits: ^arg}, nil
 		}
+	case majorOther:
+		if next == len(b) {
+			return decodeSimple(b)
+		}
 	}
 	return decodeOther(b)
+}
+
+// decodeSimple decodes null, a boolean or a float that fills b.
+func decodeSimple(b []byte) (Value, error) {
+	if _, _, err := (verifier{b, "value"}).other(0, len(b)); err != nil {
+		return Value{}, err
+	}
+	v, _ := valueAt(aliasString(b), 0)
+	return v, nil
 }
 
 // decodeOther decodes what DecodeValue has no short way for, faulty encodings included.
