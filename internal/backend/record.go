@@ -172,9 +172,11 @@ type Request struct {
 type Outcome struct {
 	// Version is the commit version, 0 if nothing was written.
 	Version uint64
-	// Existed counts the Delete and Expire writes that took effect; a request with one Delete learns
-	// from it whether the key existed.
+	// Existed counts the Delete writes that took effect; a request with one Delete learns from it
+	// whether the key existed.
 	Existed int
+	// Expired counts the Expire writes that took effect.
+	Expired int
 	// Appends are in the order of Request.Appends.
 	Appends []Appended
 }

@@ -30,6 +30,9 @@ func (p *plan) check() error {
 		if s.created || s.handle.Number == codec.SystemScope {
 			continue
 		}
+		if s.state.phase.Load() == scopeGone {
+			return goneError(s.handle)
+		}
 		if s.state.status != codec.Active {
 			return &backend.ScopeStatusError{Record: s.handle.Record, Status: s.state.status}
 		}
@@ -149,7 +152,7 @@ func (p *plan) apply() {
 		s := &p.scopes[i]
 		if s.created {
 			s.state = p.db.addStateLocked(s.handle.Number, true)
-			s.state.loaded.Store(true)
+			s.state.phase.Store(scopeOpen)
 			remember(s.handle, s.state)
 		}
 	}
@@ -157,7 +160,7 @@ func (p *plan) apply() {
 		p.applyWrite(&p.writes[i])
 	}
 	for i, payload := range p.events {
-		s := &p.scopes[p.addScope(p.req.Appends[i].Scope)]
+		s := &p.scopes[p.scopeOf(p.req.Appends[i].Scope)]
 		seq := p.appended[i].Sequence
 		s.state.mem.Apply(byte(codec.Events), codec.EventUserKey(seq), p.record(payload))
 		s.state.events = eventHead{next: seq + 1, hash: p.appended[i].Hash}
@@ -191,8 +194,9 @@ func (p *plan) applyWrite(w *planWrite) {
 	case backend.Expire:
 		r = memtable.Record{Version: p.version, Stamp: w.Stamp, Deleted: true}
 	}
-	p.scopes[w.scope].state.mem.Apply(byte(w.Primitive), w.Key, r)
 	if w.isScopeRecord() {
-		p.db.watchLocked(w.Value)
+		before := p.newest(w.Scope, w.Primitive, w.Key, w.found)
+		p.db.watchLocked(before.Value, w.Value)
 	}
+	p.scopes[w.scope].state.mem.Apply(byte(w.Primitive), w.Key, r)
 }

@@ -49,11 +49,20 @@ func (d *DB) Commit(ctx context.Context, r *backend.Request) (backend.Outcome, e
 		return backend.Outcome{}, backend.ErrClosed
 	}
 	defer d.commitGate.RUnlock()
+	if readOnly(r) {
+		d.counters.readOnly.Add(1)
+		return backend.Outcome{}, nil
+	}
 	p := d.newPlan(r)
 	defer p.release()
 	out, err := d.commit(ctx, p)
 	d.countCommit(out, err)
 	return out, err
+}
+
+// readOnly requests always commit: what they read was true at their snapshot.
+func readOnly(r *backend.Request) bool {
+	return len(r.Writes) == 0 && len(r.Appends) == 0 && len(r.Conditions) == 0
 }
 
 func (d *DB) commit(ctx context.Context, p *plan) (backend.Outcome, error) {
@@ -100,7 +109,7 @@ func (d *DB) place(ctx context.Context, p *plan) (out backend.Outcome, again boo
 	if err := p.settle(now); err != nil {
 		return out, false, err
 	}
-	out.Existed = p.existed
+	out.Existed, out.Expired = p.existed, p.expired
 	if p.empty() {
 		return out, false, nil
 	}

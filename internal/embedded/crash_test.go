@@ -35,7 +35,12 @@ func TestCrashAtEveryStep(t *testing.T) {
 
 // ledger is what an outside observer knows of a workload.
 type ledger struct {
-	mu      sync.Mutex
+	mu sync.Mutex
+	knowledge
+}
+
+// knowledge is what a ledger holds at one moment.
+type knowledge struct {
 	history []entry // in version order
 	taken   uint64  // greatest version that Commit returned
 	durable uint64  // greatest version acknowledged as durable
@@ -57,14 +62,14 @@ func (l *ledger) note(e entry, durable bool) {
 	}
 }
 
-func (l *ledger) clone() ledger {
+func (l *ledger) clone() knowledge {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return ledger{history: slices.Clone(l.history), taken: l.taken, durable: l.durable}
+	return knowledge{history: slices.Clone(l.history), taken: l.taken, durable: l.durable}
 }
 
 // state is what the commits up to a version make of the keys.
-func (l *ledger) state(upTo uint64) map[string]string {
+func (l *knowledge) state(upTo uint64) map[string]string {
 	slices.SortFunc(l.history, func(a, b entry) int { return int(a.version) - int(b.version) })
 	m := map[string]string{}
 	for _, e := range l.history {
@@ -79,7 +84,7 @@ func (l *ledger) state(upTo uint64) map[string]string {
 type crashPoint struct {
 	op   string
 	fs   *vfs.MemFS
-	what ledger
+	what knowledge
 }
 
 func crashAtEveryStep(t *testing.T, mode Mode, kept int) {

@@ -23,11 +23,15 @@ func (d *DB) Scan(
 	if d.closed.Load() {
 		return &failedCursor{err: backend.ErrClosed}
 	}
+	st, err := d.readable(ctx, s)
+	if err != nil {
+		return &failedCursor{err: err}
+	}
 	if at == 0 {
 		return &failedCursor{} // nothing exists at version 0
 	}
-	c := &cursor{db: d, ctx: ctx, scope: s.Number, primitive: p, rng: r, at: at}
-	if st := d.state(s); st != nil && st.mem.Complete() {
+	c := &cursor{db: d, ctx: ctx, state: st, handle: s, primitive: p, rng: r, at: at}
+	if st.mem.Complete() {
 		c.mem = st.mem.Scan(byte(p), r.Start, r.End, r.Reverse, at)
 	}
 	return c
@@ -46,7 +50,8 @@ func (*failedCursor) Close()                 {}
 type cursor struct {
 	db        *DB
 	ctx       context.Context
-	scope     codec.Scope
+	state     *scopeState
+	handle    *backend.Scope
 	primitive codec.Primitive
 	rng       backend.Range
 	at        uint64
@@ -74,10 +79,15 @@ func (c *cursor) Next() bool {
 	}
 	if c.mem != nil {
 		if found, done := c.nextInMemory(); done {
-			return found
+			return found && c.alive()
 		}
 	}
-	return c.nextInStore()
+	return c.nextInStore() && c.alive()
+}
+
+// alive stops the walk if the scope was deleted under it.
+func (c *cursor) alive() bool {
+	return c.state.phase.Load() != scopeGone || c.stop(goneError(c.handle))
 }
 
 // nextInMemory moves on in the memtable. done is false if the store has to go on from here.
@@ -121,7 +131,7 @@ func (c *cursor) nextInStore() bool {
 		if c.given && r.Reverse && r.End == "" {
 			return c.stop(nil) // the empty key was the last there can be
 		}
-		store, err := c.db.openStoreCursor(c.ctx, c.scope, c.primitive, r, c.at)
+		store, err := c.db.openStoreCursor(c.ctx, c.handle.Number, c.primitive, r, c.at)
 		if err != nil {
 			return c.stop(err)
 		}

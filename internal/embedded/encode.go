@@ -1,7 +1,9 @@
 package embedded
 
 import (
+	"cmp"
 	"encoding/binary"
+	"slices"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/invariants"
@@ -20,7 +22,7 @@ func (p *plan) encode() error {
 		size += 2*len(p.writes[i].Key) + len(p.writes[i].Value) + 96
 	}
 	p.batch = p.db.store.NewBatchWithSize(size)
-	p.live, p.existed = 0, 0
+	p.live, p.existed, p.expired = 0, 0, 0
 	for i := range p.scopes {
 		p.scopes[i].changes, p.scopes[i].journal = p.scopes[i].changes[:0], nil
 	}
@@ -51,7 +53,7 @@ func (p *plan) encodeWrite(w *planWrite) error {
 		p.existed++
 	case backend.Expire:
 		env, op = codec.Envelope{Tombstone: true, Origin: w.Stamp}, codec.ChangeExpire
-		p.existed++
+		p.expired++
 	}
 	key, err := codec.AppendKey(p.scratch[:0], w.Scope.Number, w.Primitive, w.Key)
 	if err != nil {
@@ -182,7 +184,7 @@ func (p *plan) encodeAppends(version uint64, now int64) error {
 	p.appended, p.events = make([]backend.Appended, 0, len(p.req.Appends)), nil
 	for i := range p.req.Appends {
 		a := &p.req.Appends[i]
-		scope := p.addScope(a.Scope)
+		scope := p.scopeOf(a.Scope)
 		head := &heads[scope]
 		hash := codec.EventHash(head.hash, head.next, now, a.Type, a.Digest)
 		payload, err := codec.AppendEventRecord(nil, codec.EventRecord{
@@ -202,6 +204,11 @@ func (p *plan) encodeAppends(version uint64, now int64) error {
 		p.appended = append(p.appended, backend.Appended{Sequence: head.next, Hash: hash})
 		p.events = append(p.events, payload)
 		head.next, head.hash = head.next+1, hash
+	}
+	for i := range p.scopes {
+		slices.SortFunc(p.scopes[i].changes, func(a, b codec.Change) int {
+			return cmp.Or(cmp.Compare(a.Primitive, b.Primitive), cmp.Compare(a.Key, b.Key))
+		})
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type plan struct {
 	scratch2 []byte // for values
 
 	existed  int
+	expired  int
 	live     int // writes that take effect
 	version  uint64
 	appended []backend.Appended
@@ -58,10 +59,9 @@ type journalPart struct{ at, size, part int }
 // planWrite is one write with what is known of its key.
 type planWrite struct {
 	*backend.Write
-	scope  int            // index into plan.scopes
-	found  backend.Record // by prepare, at plan.at
-	looked bool
-	skip   bool // has nothing to do
+	scope int            // index into plan.scopes
+	found backend.Record // by prepare, at plan.at
+	skip  bool           // has nothing to do
 }
 
 var planPool = sync.Pool{New: func() any { return new(plan) }}
@@ -122,18 +122,18 @@ func (p *plan) prepare(ctx context.Context) error {
 	return p.encode()
 }
 
-// arrange copies the writes into the order in which they reach the log (scope, primitive, key) and
-// gathers the scopes.
+// arrange gathers the scopes, in the order of their numbers, and copies the writes into the order in
+// which they reach the log (scope, primitive, key).
 func (p *plan) arrange() error {
-	if len(p.writes) > 0 || len(p.scopes) > 0 {
+	if len(p.scopes) > 0 {
 		return nil // second round
 	}
-	r := p.req
-	for i := range r.Writes {
-		if err := validScope(r.Writes[i].Scope); err != nil {
-			return err
-		}
-		p.writes = append(p.writes, planWrite{Write: &r.Writes[i]})
+	if err := p.gatherScopes(); err != nil {
+		return err
+	}
+	for i := range p.req.Writes {
+		w := &p.req.Writes[i]
+		p.writes = append(p.writes, planWrite{Write: w, scope: p.scopeOf(w.Scope)})
 	}
 	if len(p.writes) > 1 {
 		slices.SortFunc(p.writes, func(a, b planWrite) int {
@@ -142,62 +142,88 @@ func (p *plan) arrange() error {
 		})
 	}
 	for i := range p.writes {
-		w := &p.writes[i]
-		if i > 0 && w.sameKey(p.writes[i-1].Write) {
-			return fmt.Errorf("%w: %s is written twice in one request", codec.ErrInvalidArgument,
-				codec.FormatKey(w.Scope.Number, w.Primitive, w.Key))
-		}
-		if w.Op < backend.Put || w.Op > backend.Expire || len(w.Value) > codec.MaxValueSize {
-			return refuseWrite(w.Write)
-		}
-		if w.isScopeRecord() {
-			// What cannot be read would leave the scope's status in doubt after the commit.
-			if _, err := codec.DecodeScopeRecord(w.Value); err != nil {
-				return fmt.Errorf("%w: %v", codec.ErrInvalidArgument, err)
-			}
-		}
-		w.scope = p.addScope(w.Scope)
-	}
-	for i := range r.Appends {
-		if err := validScope(r.Appends[i].Scope); err != nil {
+		if err := p.checkWrite(i); err != nil {
 			return err
 		}
-		p.addScope(r.Appends[i].Scope)
-	}
-	for _, s := range r.CreateScopes {
-		p.scopes[p.addScope(s)].created = true
 	}
 	return nil
 }
 
-// isScopeRecord tells whether the write sets a scope's record, and with it its status.
-func (w planWrite) isScopeRecord() bool {
-	return w.Scope.Number == codec.SystemScope && w.Primitive == codec.ScopeRecords &&
-		w.Op == backend.Put
-}
-
-func (w planWrite) sameKey(o *backend.Write) bool {
-	return w.Scope.Number == o.Scope.Number && w.Primitive == o.Primitive && w.Key == o.Key
-}
-
-func refuseWrite(w *backend.Write) error {
-	key := codec.FormatKey(w.Scope.Number, w.Primitive, w.Key)
-	if len(w.Value) > codec.MaxValueSize {
-		return fmt.Errorf("%w: %s: value of %d bytes, limit %d", codec.ErrTooLarge, key,
-			len(w.Value), codec.MaxValueSize)
+// gatherScopes lists every scope that the request writes to.
+func (p *plan) gatherScopes() error {
+	for i := range p.req.Writes {
+		if err := p.addScope(p.req.Writes[i].Scope); err != nil {
+			return err
+		}
 	}
-	return fmt.Errorf("%w: %s: operation %d", codec.ErrInvalidArgument, key, w.Op)
+	for i := range p.req.Appends {
+		if err := p.addScope(p.req.Appends[i].Scope); err != nil {
+			return err
+		}
+	}
+	for _, s := range p.req.CreateScopes {
+		if err := p.addScope(s); err != nil {
+			return err
+		}
+		p.scopes[p.scopeOf(s)].created = true
+	}
+	if len(p.scopes) > 1 {
+		slices.SortFunc(p.scopes, func(a, b planScope) int {
+			return cmp.Compare(a.handle.Number, b.handle.Number)
+		})
+	}
+	return nil
 }
 
-// addScope finds or adds a scope and returns its index. There are few.
-func (p *plan) addScope(s *backend.Scope) int {
+// addScope lists a scope once. There are few.
+func (p *plan) addScope(s *backend.Scope) error {
+	if err := validScope(s); err != nil {
+		return err
+	}
+	if p.scopeOf(s) < 0 {
+		p.scopes = append(p.scopes, planScope{handle: s})
+	}
+	return nil
+}
+
+// scopeOf is the index of a scope, or -1.
+func (p *plan) scopeOf(s *backend.Scope) int {
 	for i := range p.scopes {
 		if p.scopes[i].handle.Number == s.Number {
 			return i
 		}
 	}
-	p.scopes = append(p.scopes, planScope{handle: s})
-	return len(p.scopes) - 1
+	return -1
+}
+
+// checkWrite refuses what must not reach the log.
+func (p *plan) checkWrite(i int) error {
+	w := &p.writes[i]
+	key := func() string { return codec.FormatKey(w.Scope.Number, w.Primitive, w.Key) }
+	switch {
+	case i > 0 && w.sameKey(p.writes[i-1].Write):
+		return fmt.Errorf("%w: %s is written twice in one request", codec.ErrInvalidArgument, key())
+	case len(w.Value) > codec.MaxValueSize:
+		return fmt.Errorf("%w: %s: value of %d bytes, limit %d", codec.ErrTooLarge, key(),
+			len(w.Value), codec.MaxValueSize)
+	case w.Op < backend.Put || w.Op > backend.Expire:
+		return fmt.Errorf("%w: %s: operation %d", codec.ErrInvalidArgument, key(), w.Op)
+	case w.isScopeRecord() && w.Op == backend.Put:
+		// What cannot be read would leave the scope's status in doubt after the commit.
+		if _, err := codec.DecodeScopeRecord(w.Value); err != nil {
+			return fmt.Errorf("%w: %s: %v", codec.ErrInvalidArgument, key(), err)
+		}
+	}
+	return nil
+}
+
+// isScopeRecord tells whether the write decides whether a scope exists, and its status.
+func (w planWrite) isScopeRecord() bool {
+	return w.Scope.Number == codec.SystemScope && w.Primitive == codec.ScopeRecords
+}
+
+func (w planWrite) sameKey(o *backend.Write) bool {
+	return w.Scope.Number == o.Scope.Number && w.Primitive == o.Primitive && w.Key == o.Key
 }
 
 // needsReads tells whether something must be read before the lock: then a pin is needed. The state
@@ -207,7 +233,7 @@ func (p *plan) needsReads() bool {
 		return true
 	}
 	for i := range p.writes {
-		if p.writes[i].Op != backend.Put {
+		if p.writes[i].Op != backend.Put || p.writes[i].isScopeRecord() {
 			return true
 		}
 	}
@@ -221,7 +247,7 @@ func (p *plan) needsReads() bool {
 
 func (p *plan) isLoaded(s *backend.Scope) bool {
 	st := p.db.state(s)
-	return st != nil && st.loaded.Load()
+	return st != nil && st.phase.Load() != scopeUnknown
 }
 
 // loadScopes reads the facts of scopes that are not in use yet.
@@ -255,7 +281,7 @@ func (p *plan) lookUp(ctx context.Context) (err error) {
 	now := p.db.opts.Clock().UnixNano()
 	for i := range p.writes {
 		w := &p.writes[i]
-		if w.Op == backend.Put {
+		if w.Op == backend.Put && !w.isScopeRecord() {
 			continue
 		}
 		if w.found, err = p.db.lookup(ctx, w.Scope, w.Primitive, w.Key, p.at); err != nil {
@@ -314,7 +340,7 @@ func (p *plan) install() bool {
 			continue // made by apply, when the commit has its place
 		}
 		s.state = p.db.stateLocked(s.handle)
-		if s.state.loaded.Load() {
+		if s.state.phase.Load() != scopeUnknown {
 			continue
 		}
 		if !s.known {

@@ -27,23 +27,25 @@ func (d *DB) Get(
 	if d.closed.Load() {
 		return backend.Record{}, backend.ErrClosed
 	}
-	if rec, ok := d.remembered(s, p, key, at); ok {
+	st, err := d.readable(ctx, s)
+	if err != nil {
+		return backend.Record{}, err
+	}
+	if rec, ok := st.remembered(p, key, at); ok {
 		if rand.Uint32()%hitSample == 0 {
 			d.counters.hits.Add(hitSample)
 		}
 		return rec, nil
 	}
-	return d.getStored(ctx, s, p, key, at)
+	rec, err := d.getStored(ctx, s, p, key, at)
+	if err == nil && st.phase.Load() == scopeGone {
+		err = goneError(s) // while it was read
+	}
+	return rec, err
 }
 
 // remembered answers from memory if that can tell.
-func (d *DB) remembered(
-	s *backend.Scope, p codec.Primitive, key string, at uint64,
-) (backend.Record, bool) {
-	st := d.state(s)
-	if st == nil {
-		return backend.Record{}, false
-	}
+func (st *scopeState) remembered(p codec.Primitive, key string, at uint64) (backend.Record, bool) {
 	rec, ref, answer := st.mem.Get(byte(p), key, at)
 	switch {
 	case answer == memtable.Absent:
@@ -97,8 +99,10 @@ func (d *DB) getStored(
 func (d *DB) lookup(
 	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,
 ) (backend.Record, error) {
-	if rec, ok := d.remembered(s, p, key, at); ok {
-		return rec, nil
+	if st := d.state(s); st != nil {
+		if rec, ok := st.remembered(p, key, at); ok {
+			return rec, nil
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return backend.Record{}, err

@@ -20,13 +20,20 @@ type scopeState struct {
 	number  codec.Scope
 	mem     *memtable.Scope
 	retired atomic.Bool // dropped from the registry: look it up anew
+	phase   atomic.Uint32
 
-	// Guarded by the commit lock.
-	loaded atomic.Bool  // the fields below are known; read without the lock too
+	// Guarded by the commit lock. Known from phase scopeOpen on.
 	status codec.Status // of the scope's record
 	last   uint64       // number of the scope's newest commit
 	events eventHead
 }
+
+// The phases of a scopeState. They only rise; changed under the commit lock, read without.
+const (
+	scopeUnknown uint32 = iota // its record was not read yet
+	scopeOpen                  // its record exists
+	scopeGone                  // deleted, or its id belongs to another scope now
+)
 
 // eventHead is where the next event goes.
 type eventHead struct {
@@ -83,7 +90,7 @@ func (d *DB) addStateLocked(n codec.Scope, complete bool) *scopeState {
 	st := &scopeState{number: n, mem: d.table.NewScope(uint64(n), complete)}
 	if n == codec.SystemScope {
 		st.status = codec.Active
-		st.loaded.Store(true)
+		st.phase.Store(scopeOpen)
 	}
 	d.scopes.mu.Lock()
 	d.scopes.states[n] = st
@@ -108,7 +115,7 @@ func (d *DB) loadScope(ctx context.Context, s *backend.Scope, at uint64) (scopeF
 	}
 	f.stamp = rec.Stamp
 	if !rec.Exists() {
-		return f, fmt.Errorf("%w: %s", backend.ErrScopeGone, s.Record)
+		return f, goneError(s)
 	}
 	scope, err := codec.DecodeScopeRecord(rec.Value)
 	if err != nil {
@@ -204,23 +211,77 @@ func (d *DB) installLocked(s *backend.Scope, st *scopeState, f scopeFacts) (stal
 		return rec.Version
 	}
 	st.status, st.last, st.events = f.status, f.last, f.events
-	st.loaded.Store(true)
+	st.phase.Store(scopeOpen)
 	return 0
 }
 
-// watchLocked takes note of a write of a scope record, so that the status it carries rules from this
-// commit on. REQUIRES: the commit lock, and a value that was checked to decode.
-func (d *DB) watchLocked(value []byte) {
-	rec, err := codec.DecodeScopeRecord(value)
-	if err != nil {
-		return
+// watchLocked takes note of a write of a scope record, so that what it says rules from this commit
+// on. Values are those before and after; nil stands for none. REQUIRES: the commit lock, and values
+// that decode.
+func (d *DB) watchLocked(before, after []byte) {
+	var old, rec codec.ScopeRecord
+	if before != nil {
+		old, _ = codec.DecodeScopeRecord(before) // was checked when it was written
 	}
-	if st := d.scopes.get(rec.Number); st != nil {
+	if after != nil {
+		rec, _ = codec.DecodeScopeRecord(after) // was checked by arrange
+	}
+	if st := d.scopes.get(old.Number); st != nil && old.Number != rec.Number && old.Number != 0 {
+		st.phase.Store(scopeGone)
+		d.table.DropScope(st.mem)
+	}
+	if st := d.scopes.get(rec.Number); st != nil && rec.Number != 0 {
 		st.status = rec.Status
 		if rec.Status != codec.Active {
 			st.mem.MarkCold()
 		}
 	}
+}
+
+// readable returns the state of a scope that exists, for a read. The first read of a scope that is
+// not in use looks its record up.
+func (d *DB) readable(ctx context.Context, s *backend.Scope) (*scopeState, error) {
+	for {
+		if st := d.state(s); st != nil {
+			switch st.phase.Load() {
+			case scopeOpen:
+				return st, nil
+			case scopeGone:
+				return nil, goneError(s)
+			}
+		}
+		if err := d.openScope(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func goneError(s *backend.Scope) error { return fmt.Errorf("%w: %s", backend.ErrScopeGone, s.Record) }
+
+// openScope reads the facts of a scope and installs them, if they still hold then.
+func (d *DB) openScope(ctx context.Context, s *backend.Scope) error {
+	if err := validScope(s); err != nil {
+		return err
+	}
+	if !d.storeGate.TryRLock() {
+		return backend.ErrClosed
+	}
+	defer d.storeGate.RUnlock()
+	if d.closed.Load() {
+		return backend.ErrClosed
+	}
+	pin := d.pins.acquire()
+	defer pin.Release()
+	facts, err := d.loadScope(ctx, s, pin.version)
+	if err != nil {
+		return err
+	}
+	d.commitLock.Lock()
+	defer d.commitLock.Unlock()
+	if st := d.stateLocked(s); st.phase.Load() == scopeUnknown {
+		d.installLocked(s, st, facts)
+	}
+	return nil
 }
 
 // maxIdleScopes bounds the states kept for scopes that hold nothing in memory.

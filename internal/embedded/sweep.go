@@ -181,7 +181,7 @@ func (d *DB) expireScope(ctx context.Context, keys []due) (int, error) {
 	if errors.Is(err, backend.ErrScopeNotActive) || errors.Is(err, backend.ErrScopeGone) {
 		return 0, nil
 	}
-	return out.Existed, err
+	return out.Expired, err
 }
 
 // dropEntries deletes index entries. They are no part of the history: no commit names them.

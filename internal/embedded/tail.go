@@ -21,7 +21,8 @@ const tailPage = 256
 func (d *DB) Tail(ctx context.Context, from uint64) iter.Seq2[backend.Commit, error] {
 	return func(yield func(backend.Commit, error) bool) {
 		for next := from; ; {
-			page, err := d.tailPage(ctx, next)
+			upTo := d.published.load()
+			page, err := d.tailPage(ctx, next, upTo)
 			for _, c := range page {
 				if !yield(c, nil) {
 					return
@@ -32,15 +33,15 @@ func (d *DB) Tail(ctx context.Context, from uint64) iter.Seq2[backend.Commit, er
 				yield(backend.Commit{}, err)
 				return
 			}
-			if len(page) < tailPage {
+			if len(page) < tailPage && upTo == d.published.load() {
 				return
 			}
 		}
 	}
 }
 
-// tailPage reads commits from a version on, up to what is published.
-func (d *DB) tailPage(ctx context.Context, from uint64) ([]backend.Commit, error) {
+// tailPage reads the first commits with from <= version <= upTo.
+func (d *DB) tailPage(ctx context.Context, from, upTo uint64) ([]backend.Commit, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func (d *DB) tailPage(ctx context.Context, from uint64) ([]backend.Commit, error
 	}
 	it, err := d.store.NewIter(&pebble.IterOptions{
 		LowerBound: codec.AppendCommitKey(nil, from),
-		UpperBound: codec.AppendCommitKey(nil, d.published.load()+1),
+		UpperBound: codec.AppendCommitKey(nil, upTo+1),
 	})
 	if err != nil {
 		return nil, d.readFailed(err)

@@ -1,0 +1,52 @@
+package embedded
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/backend/backendtest"
+)
+
+// The engine keeps the contract of a commit authority, in every durability mode, with a memtable that
+// holds everything and with one that has to spill all the time.
+func TestConformance(t *testing.T) {
+	for _, mode := range []Mode{Batched, Strict, Async, None} {
+		t.Run(mode.String(), func(t *testing.T) {
+			backendtest.Run(t, func(t testing.TB) backendtest.Env { return newEnv(t, mode, 0) })
+		})
+	}
+	t.Run("spilling", func(t *testing.T) {
+		backendtest.Run(t, func(t testing.TB) backendtest.Env { return newEnv(t, Batched, 64<<10) })
+	})
+}
+
+// newEnv opens an engine in memory for the suite. A budget of 0 is the default.
+func newEnv(t testing.TB, mode Mode, budget int64) backendtest.Env {
+	clock := backendtest.NewClock()
+	o := memOptions()
+	o.Mode, o.Clock, o.MemoryBudget, o.SweepInterval = mode, clock.Now, budget, -1
+	db, err := Open(context.Background(), o)
+	require.NoError(t, err)
+	env := backendtest.Env{
+		Backend: db, Clock: clock,
+		Sweep: func(ctx context.Context, b backend.Backend) error {
+			_, err := b.(*DB).Sweep(ctx)
+			return err
+		},
+	}
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	if mode != None {
+		env.Reopen = func() (backend.Backend, error) {
+			if err := db.Close(); err != nil {
+				return nil, err
+			}
+			var err error
+			db, err = Open(context.Background(), o)
+			return db, err
+		}
+	}
+	return env
+}
