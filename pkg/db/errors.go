@@ -36,8 +36,8 @@ import (
 //	ErrLocked           the directory is open elsewhere                 -
 //	ErrFormat           written by a newer version                      use that one
 //
-// When a commit fails, nothing of it was written, with one exception: an error that says "outcome
-// unknown" means that the commit is in the log while it could not be learned whether it lasts.
+// When a commit fails, nothing of it was written, with one exception: *UnknownOutcomeError means
+// that the commit is in the log while it could not be learned whether it lasts.
 var (
 	ErrConflict        = backend.ErrConflict
 	ErrVersionMismatch = backend.ErrVersionMismatch
@@ -63,3 +63,8 @@ var (
 // ConflictError lists every key that stood in the way of a commit, with its run, the version that
 // was read or expected, and the version found. Use errors.As.
 type ConflictError = txn.ConflictError
+
+// UnknownOutcomeError reports a commit that is in the log and is, or may become, visible, while it
+// could not be learned whether it outlives a crash: the storage failed, or the context ended, during
+// the wait for the disk. It names the commit's version, and unwraps to the cause. Use errors.As.
+type UnknownOutcomeError = backend.UnknownOutcomeError

@@ -43,8 +43,8 @@ func TestOptionsAreCopied(t *testing.T) {
 	require.Equal(t, inmem.Options{Durability: inmem.None}, o)
 }
 
-// R002, R003, R005, R006: each mode opens a directory that is not there, keeps what was written when
-// it is closed, and opens it again; closing twice is nothing.
+// R002, R003, R005, R006: each mode opens a directory that is not there, keeps what was written
+// when it is closed, and opens it again; closing twice is nothing.
 func TestR003ModesKeepDataOverClose(t *testing.T) {
 	for _, mode := range []inmem.Durability{inmem.Strict, inmem.Batched, inmem.Async} {
 		t.Run(mode.String(), func(t *testing.T) {

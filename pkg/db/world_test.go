@@ -2,6 +2,7 @@ package inmem_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,8 +35,9 @@ type world struct {
 	b     backend.Backend
 	sweep func() error
 	run   *inmem.Run
-	// waits are the sleeps that were asked for; none is slept.
+	// waits are the sleeps that were asked for; none is slept. Guarded by mu.
 	waits []time.Duration
+	mu    sync.Mutex
 }
 
 // engine makes an authority; the same tests run on each.
@@ -84,6 +86,8 @@ func (w *world) open(o *inmem.Options) {
 	w.DB, err = inmem.OpenOn(inmem.Hooks{
 		Backend: w.b, Clock: w.clock.now,
 		Sleep: func(ctx context.Context, d time.Duration) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.waits = append(w.waits, d)
 			return ctx.Err()
 		},

@@ -134,7 +134,8 @@ func compareConflicts(a, b ConflictKey) int {
 	)
 }
 
-// readKeys is the read set of a request by key, for telling phantoms apart; nil if it has no ranges.
+// readKeys is the read set of a request by key, for telling phantoms apart; nil if it has no
+// ranges.
 func readKeys(r *backend.Request) map[writeKey]uint64 {
 	if len(r.Ranges) == 0 {
 		return nil

@@ -140,7 +140,7 @@ func (k KV) Delete(ctx context.Context, key string) (bool, error) {
 
 // CAS writes a value if the key's version is still expected, and returns the commit version (0
 // inside a transaction). Expected 0 demands that the key never existed; a deleted key is recreated
-// by naming the version that GetVersioned tells for it.
+// by naming the version that GetVersioned tells for it. Like Put it clears an earlier deadline.
 //
 // A direct CAS that loses returns a *txn.ConflictError (ErrConflict and ErrVersionMismatch) and is
 // never retried. Inside a transaction the condition is checked at commit and stays even if the
