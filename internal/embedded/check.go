@@ -20,11 +20,6 @@ func (p *plan) check() error {
 			return err
 		}
 	}
-	if p.pin != nil {
-		if err := p.pin.Err(); err != nil {
-			return err
-		}
-	}
 	for i := range p.scopes {
 		s := &p.scopes[i]
 		if s.created || s.handle.Number == codec.SystemScope {

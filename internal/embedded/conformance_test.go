@@ -15,19 +15,19 @@ import (
 func TestConformance(t *testing.T) {
 	for _, mode := range []Mode{Batched, Strict, Async, None} {
 		t.Run(mode.String(), func(t *testing.T) {
-			backendtest.Run(t, func(t testing.TB) backendtest.Env { return newEnv(t, mode, 0) })
+			backendtest.Run(t, func(t testing.TB) backendtest.Env { return newEnv(t, mode, false) })
 		})
 	}
 	t.Run("spilling", func(t *testing.T) {
-		backendtest.Run(t, func(t testing.TB) backendtest.Env { return newEnv(t, Batched, 64<<10) })
+		backendtest.Run(t, func(t testing.TB) backendtest.Env { return newEnv(t, Batched, true) })
 	})
 }
 
-// newEnv opens an engine in memory for the suite. A budget of 0 is the default.
-func newEnv(t testing.TB, mode Mode, budget int64) backendtest.Env {
+// newEnv opens an engine on a file system in memory for the suite.
+func newEnv(t testing.TB, mode Mode, spilling bool) backendtest.Env {
 	clock := backendtest.NewClock()
 	o := memOptions()
-	o.Mode, o.Clock, o.MemoryBudget, o.SweepInterval = mode, clock.Now, budget, -1
+	o.Mode, o.Clock, o.SweepInterval, o.evictEagerly = mode, clock.Now, -1, spilling
 	db, err := Open(context.Background(), o)
 	require.NoError(t, err)
 	env := backendtest.Env{

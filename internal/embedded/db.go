@@ -215,6 +215,12 @@ func (d *DB) spillLocked() {
 		d.retireIdleLocked(horizon)
 	}
 	excess := d.table.Bytes() - d.opts.MemoryBudget
+	if d.opts.evictEagerly {
+		for freed := int64(1); freed > 0; {
+			_, freed = d.table.Evict(d.pins.horizon(), d.table.Bytes())
+		}
+		return
+	}
 	if excess <= 0 {
 		return
 	}

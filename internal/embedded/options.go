@@ -61,6 +61,9 @@ type Options struct {
 	// WriteBuffer is the size of Pebble's memtables (8 MiB); tests make it small.
 	WriteBuffer uint64
 
+	// evictEagerly empties the memtable after every commit, as far as open transactions allow (tests).
+	evictEagerly bool
+
 	_ struct{}
 }
 

@@ -334,6 +334,10 @@ func (p *plan) unpin() {
 // install puts the facts that were read into the states of the scopes. It reports false if facts are
 // missing or stale. REQUIRES: the commit lock.
 func (p *plan) install() bool {
+	p.stale = 0
+	if p.pin != nil && p.pin.ended.Load() {
+		return false // memory was short: what prepare read is not vouched for any more
+	}
 	for i := range p.scopes {
 		s := &p.scopes[i]
 		if s.created {

@@ -87,7 +87,7 @@ func (d *DB) getStored(
 	if err != nil {
 		return backend.Record{}, err
 	}
-	d.offer(s, p, key, newest, pin.version)
+	d.offer(s, p, key, newest, pin)
 	if newest.Version <= at && at <= pin.version {
 		return newest, nil
 	}
@@ -110,17 +110,20 @@ func (d *DB) lookup(
 	return d.readStore(s.Number, p, key, at)
 }
 
-// offer puts a record that was read at version since into the memtable, if the writer is not busy.
+// offer puts a record that was read at a pinned version into the memtable, if the writer is not busy.
 func (d *DB) offer(
-	s *backend.Scope, p codec.Primitive, key string, r backend.Record, since uint64,
+	s *backend.Scope, p codec.Primitive, key string, r backend.Record, pin *pin,
 ) {
 	if len(r.Value) > d.maxKept || !d.commitLock.TryLock() {
 		return
 	}
 	defer d.commitLock.Unlock()
+	if pin.ended.Load() {
+		return // something newer may have come and gone since
+	}
 	d.stateLocked(s).mem.Admit(byte(p), key, memtable.Record{
 		Version: r.Version, Stamp: r.Stamp, Expiry: r.Expiry, Deleted: r.Deleted, Value: r.Value,
-	}, since)
+	}, pin.version)
 	d.spillLocked()
 }
 

@@ -278,7 +278,7 @@ func (d *DB) openScope(ctx context.Context, s *backend.Scope) error {
 	}
 	d.commitLock.Lock()
 	defer d.commitLock.Unlock()
-	if st := d.stateLocked(s); st.phase.Load() == scopeUnknown {
+	if st := d.stateLocked(s); st.phase.Load() == scopeUnknown && !pin.ended.Load() {
 		d.installLocked(s, st, facts)
 	}
 	return nil

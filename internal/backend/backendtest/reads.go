@@ -121,16 +121,21 @@ var readChecks = []Check{
 		w.put(s, "k", "0")
 		hint := w.get(s, "k").Hint
 		for i := range 10 {
+			before := w.get(s, "k").Stamp
+			var late []*txn // pinned before the put: the only ones that may have read the old stamp
+			for range 3 {
+				late = append(late, w.begin().put(s, "j", "T1"))
+			}
 			now := w.put(s, "k", fmt.Sprint(i))
-			for _, h := range []uint64{0, hint, w.get(s, "k").Hint} {
+			for n, h := range []uint64{0, hint, w.get(s, "k").Hint} {
 				x := w.begin().put(s, "j", "T1")
 				x.req.Reads = []backend.Read{
 					{Scope: s, Primitive: codec.KV, Key: "k", Stamp: now, Hint: h}}
 				x.mustCommit()
-				x = w.begin().put(s, "j", "T1")
+				x = late[n]
 				x.req.Reads = []backend.Read{
-					{Scope: s, Primitive: codec.KV, Key: "k", Stamp: now - 1, Hint: h}}
-				x.wantConflict(readAt(s, "k", now-1, now))
+					{Scope: s, Primitive: codec.KV, Key: "k", Stamp: before, Hint: h}}
+				x.wantConflict(readAt(s, "k", before, now))
 			}
 		}
 	}},
