@@ -65,6 +65,7 @@ var (
 type ConflictError = txn.ConflictError
 
 // UnknownOutcomeError reports a commit that is in the log and is, or may become, visible, while it
-// could not be learned whether it outlives a crash: the storage failed, or the context ended, during
-// the wait for the disk. It names the commit's version, and unwraps to the cause. Use errors.As.
+// could not be learned whether it outlives a crash: the storage failed, or the context ended,
+// during the wait for the disk. It names the commit's version, and unwraps to the cause. Use
+// errors.As.
 type UnknownOutcomeError = backend.UnknownOutcomeError

@@ -112,9 +112,9 @@ func (d *DB) UpdateWith(ctx context.Context, o TxOptions, fn func(*Tx) error) (u
 	return d.update(ctx, nil, o, fn)
 }
 
-// View calls fn with a read-only view of the database as it is published now, and returns its error
-// unchanged. It waits for nobody. Errors of its own: ErrTimeout or ErrCanceled if ctx is done at the
-// start.
+// View calls fn with a read-only view of the database as it is published now, and returns its
+// error unchanged. It waits for nobody. Errors of its own: ErrTimeout or ErrCanceled if ctx is
+// done at the start.
 func (d *DB) View(ctx context.Context, fn func(*View) error) error {
 	return d.view(ctx, nil, fn)
 }

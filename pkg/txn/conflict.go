@@ -100,12 +100,17 @@ func explain(err error, r *backend.Request) error {
 	runs, read := runNames(r), readKeys(r)
 	e := &ConflictError{Keys: make([]ConflictKey, 0, len(c.Keys))}
 	for _, k := range c.Keys {
+		at := writeKey{k.Scope, k.Primitive, k.Key}
 		key := ConflictKey{
 			Run: runs[k.Scope], Primitive: k.Primitive, Key: k.Key,
 			Expected: k.Expected, Found: k.Found, CAS: k.CAS,
 		}
-		if read != nil && !k.CAS {
-			stamp, ok := read[writeKey{k.Scope, k.Primitive, k.Key}]
+		if k.CAS {
+			e.Keys = appendFailed(e.Keys, key, at, r.Conditions)
+			continue
+		}
+		if read != nil {
+			stamp, ok := read[at]
 			if key.Expected = stamp; !ok {
 				key.Expected, key.Phantom = r.Pin.Version(), true
 			}
@@ -116,6 +121,21 @@ func explain(err error, r *backend.Request) error {
 	slices.SortFunc(e.Keys, compareConflicts)
 	e.Keys = slices.Compact(e.Keys)
 	return e
+}
+
+// appendFailed appends a lost compare-and-set once for each of the request's conditions on its key
+// that do not hold: an authority names the key, but need not name all that was demanded of it.
+func appendFailed(keys []ConflictKey, lost ConflictKey, at writeKey, all []backend.Condition,
+) []ConflictKey {
+	keys = append(keys, lost)
+	for i := range all {
+		c := &all[i]
+		if c.Expected != lost.Found && at == (writeKey{c.Scope.Number, c.Primitive, c.Key}) {
+			lost.Expected = c.Expected
+			keys = append(keys, lost)
+		}
+	}
+	return keys
 }
 
 func compareConflicts(a, b ConflictKey) int {
