@@ -136,6 +136,9 @@ func (r *runner) transaction() told {
 			r.change(x)
 		}
 	}
+	if r.chance(2) {
+		runtime.Gosched()
+	}
 	t.commit = true
 	t.out, t.err = x.commit()
 	t.req = x.req

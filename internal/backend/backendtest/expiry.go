@@ -256,6 +256,9 @@ var sweepChecks = []Check{
 				for j := range keys {
 					w.put(s, fmt.Sprint(j), "kept")
 					written.Add(1)
+					if j%5 == 0 { // let the sweeper look at some keys before they are written
+						w.sleep(50 * time.Microsecond)
+					}
 				}
 			})
 			for i := range keys {

@@ -3,6 +3,7 @@ package backendtest
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 
@@ -84,6 +85,7 @@ var raceChecks = []Check{
 				for done := false; !done && w.going(); {
 					x := w.begin()
 					n := integerOf(w, x.get(s, "counter"))
+					runtime.Gosched() // here and below: so that the windows overlap
 					_, err := x.write(putInteger(w, s, "counter", n+1)).commit()
 					if done = err == nil; !done {
 						require.ErrorIs(w, err, backend.ErrConflict)
@@ -107,6 +109,7 @@ var raceChecks = []Check{
 					x.rollback()
 					return
 				}
+				runtime.Gosched()
 				if _, err := x.del(s, keys[i]).commit(); err == nil {
 					left.Add(1)
 				}
@@ -124,6 +127,7 @@ var raceChecks = []Check{
 					x.rollback()
 					return
 				}
+				runtime.Gosched()
 				_, err := x.put(s, fmt.Sprintf("%s%d", all.Start, i), "booked").commit()
 				if err != nil {
 					require.ErrorIs(w, err, backend.ErrConflict)
@@ -181,6 +185,7 @@ func (w *world) transfer(s *backend.Scope, from, to string, amount int64) {
 	x := w.begin()
 	a, b := integerOf(w, x.get(s, from)), integerOf(w, x.get(s, to))
 	amount = min(a, amount)
+	runtime.Gosched()
 	x.write(putInteger(w, s, from, a-amount), putInteger(w, s, to, b+amount))
 	if a == amount {
 		x.del(s, from)
