@@ -42,7 +42,8 @@ type Conflict struct {
 	Scope     codec.Scope
 	Primitive codec.Primitive
 	Key       string
-	// Expected is the version that was read, or that a CAS named; Found the one at commit.
+	// Expected is the version that was read, or that a CAS named; Found the one at commit. For a key
+	// that was not read but lies in a range that was, Expected is the version of the pin.
 	Expected, Found uint64
 	// CAS marks a failed condition; otherwise the key was read, or lies in a range that was.
 	CAS bool
@@ -110,8 +111,8 @@ func (e *ScopeStatusError) Error() string {
 // Is implements errors.Is.
 func (e *ScopeStatusError) Is(target error) bool { return target == ErrScopeNotActive }
 
-// UnknownOutcomeError reports a commit that has its place in the log and is, or may become, visible,
-// while the caller cannot be told whether it outlives a crash.
+// UnknownOutcomeError reports a commit that has its place in the log and is, or may become,
+// visible, while the caller cannot be told whether it outlives a crash.
 type UnknownOutcomeError struct {
 	Version uint64 // the commit's version, for WaitDurable or a later look
 	Cause   error

@@ -113,12 +113,13 @@ func sortConflicts(keys []backend.Conflict) []backend.Conflict {
 			cmp.Compare(a.Key, b.Key))
 	})
 	return slices.CompactFunc(keys, func(a, b backend.Conflict) bool {
-		return a.Scope == b.Scope && a.Primitive == b.Primitive && a.Key == b.Key && a.CAS == b.CAS
+		return a.Scope == b.Scope && a.Primitive == b.Primitive && a.Key == b.Key &&
+			a.CAS == b.CAS && (!a.CAS || a.Expected == b.Expected)
 	})
 }
 
-// settle decides, at the commit's place and time, which deletes and expiries take effect. If prepare
-// foresaw it differently the batch is encoded anew: rare, and memory only.
+// settle decides, at the commit's place and time, which deletes and expiries take effect. If
+// prepare foresaw it differently the batch is encoded anew: rare, and memory only.
 // REQUIRES: the commit lock.
 func (p *plan) settle(now int64) error {
 	changed := false

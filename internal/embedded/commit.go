@@ -13,8 +13,8 @@ import (
 
 // The commit path.
 //
-// Purpose: give every commit its place in one total order, so that what was checked still holds when
-// the writes take effect, and that every crash leaves a prefix of the order.
+// Purpose: give every commit its place in one total order, so that what was checked still holds
+// when the writes take effect, and that every crash leaves a prefix of the order.
 //
 //	Commit(request):
 //		prepare   read what the checks will need, encode the batch with room for the version
@@ -32,12 +32,12 @@ import (
 // Invariants:
 //
 //  1. Log order is version order is memtable order: stamp, log and apply run under one lock.
-//  2. Nothing under the lock reads the disk. What check and settle need of keys that are not in the
-//     memtable was read by prepare at a pinned version, and cannot have changed since without an entry
-//     in the memtable (named invariant in pins.go).
-//  3. A version is visible only when every commit up to it is in the memtable and in Pebble, and in a
-//     strict database on stable storage: a sync covers the log up to its end, so it makes everything
-//     before durable too, and published versions may simply be raised.
+//  2. Nothing under the lock reads the disk. What check and settle need of keys that are not in
+//     the memtable was read by prepare at a pinned version, and cannot have changed since without
+//     an entry in the memtable (named invariant in pins.go).
+//  3. A version is visible only when every commit up to it is in the memtable and in Pebble, and
+//     in a strict database on stable storage: a sync covers the log up to its end, so it makes
+//     everything before durable too, and published versions may simply be raised.
 //  4. After a fault nothing is stamped: the log on disk ends with the last commit before it.
 //
 // Why not simply sync under the lock: each sync would carry one commit. Waiting outside lets all
@@ -171,8 +171,8 @@ func (d *DB) applyForSync(b *pebble.Batch) error {
 }
 
 // guarded runs a call that writes to Pebble. Pebble panics on failures that storeFS could not keep
-// from it, and its commit pipeline is stuck then: the fault keeps everybody out of it, Close included.
-// A fault that was set during the call is the call's error, whatever Pebble says.
+// from it, and its commit pipeline is stuck then: the fault keeps everybody out of it, Close
+// included. A fault that was set during the call is the call's error, whatever Pebble says.
 func (d *DB) guarded(op string, call func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -187,15 +187,15 @@ func (d *DB) guarded(op string, call func() error) (err error) {
 	return nil
 }
 
-// mustSync tells whether a commit waits for stable storage. In mode None there is none: durable means
-// published.
+// mustSync tells whether a commit waits for stable storage. In mode None there is none: durable
+// means published.
 func (d *DB) mustSync(asked backend.Durability) bool {
 	return d.opts.Mode == Strict || (asked == backend.Durable && d.opts.Mode != None)
 }
 
 // await returns when the commit is as durable as was asked for. The commit has its place: an error
-// from here on means that its outcome is not known. A sync cannot be called off and is short, so the
-// context is not asked again: the outcome is worth the wait.
+// from here on means that its outcome is not known. A sync cannot be called off and is short, so
+// the context is not asked again: the outcome is worth the wait.
 func (d *DB) await(p *plan, version uint64) error {
 	if !p.wait {
 		return nil

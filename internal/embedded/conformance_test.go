@@ -10,8 +10,8 @@ import (
 	"github.com/inmem-db/inmem/internal/backend/backendtest"
 )
 
-// The engine keeps the contract of a commit authority, in every durability mode, with a memtable that
-// holds everything and with one that has to spill all the time.
+// The engine keeps the contract of a commit authority, in every durability mode, with a memtable
+// that holds everything and with one that has to spill all the time.
 func TestConformance(t *testing.T) {
 	for _, mode := range []Mode{Batched, Strict, Async, None} {
 		t.Run(mode.String(), func(t *testing.T) {

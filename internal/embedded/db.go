@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -14,12 +13,12 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// DB is the embedded authority: the memtable decides commits and serves hot reads, Pebble is the log
-// and the store. It implements backend.Backend and is safe for concurrent use.
+// DB is the embedded authority: the memtable decides commits and serves hot reads, Pebble is the
+// log and the store. It implements backend.Backend and is safe for concurrent use.
 //
 // Lock order: commitGate, storeGate, commitLock, then the leaves (registry.mu, keeper.mu, pins,
-// cursors, watermarks), of which none is held while another is taken - but keeper.mu, under which the
-// sentinel is written.
+// cursors, watermarks), of which none is held while another is taken - but keeper.mu, under which
+// the sentinel is written.
 type DB struct {
 	opts    Options
 	fs      *storeFS
@@ -35,7 +34,8 @@ type DB struct {
 	boot    uint64
 	maxKept int // larger values are not kept in memory
 
-	// commitLock guards the order, the memtable's writer side and the fields of scopeState that say so.
+	// commitLock guards the order, the memtable's writer side and the fields of scopeState that say
+	// so.
 	commitLock sync.Mutex
 	order      order
 	unsynced   int // commits since the last sync began; guarded by commitLock
@@ -103,13 +103,15 @@ func (d *DB) setFault(op string, cause error) {
 }
 
 func (d *DB) onFault(op string, cause error) {
-	d.opts.Logger.Error("storage failure: the database is read-only now", "operation", op, "error", cause)
+	d.opts.Logger.Error("storage failure: the database is read-only now",
+		"operation", op, "error", cause)
 	d.durable.wake()
 	d.published.wake()
 }
 
-// Close implements backend.Backend. It ends what is under way, makes everything durable, moves it out
-// of the log (the next open has nothing to replay), and writes the sentinel of a clean shutdown.
+// Close implements backend.Backend. It ends what is under way, makes everything durable, moves it
+// out of the log (the next open has nothing to replay), and writes the sentinel of a clean
+// shutdown.
 func (d *DB) Close() error {
 	if !d.closed.CompareAndSwap(false, true) {
 		return nil
@@ -163,82 +165,3 @@ func (d *DB) closeStore() error {
 	}
 	return err
 }
-
-// counters are the figures behind Stats.
-type counters struct {
-	commits, readOnly, conflicts, refused, tooOld atomic.Uint64
-	bytesLogged, hits, storeReads, spilled        atomic.Uint64
-	expired, syncs                                atomic.Uint64
-	syncTime, slowestSync                         atomic.Int64 // nanoseconds
-}
-
-func (c *counters) sync(took time.Duration) {
-	c.syncs.Add(1)
-	c.syncTime.Add(int64(took))
-	for {
-		old := c.slowestSync.Load()
-		if int64(took) <= old || c.slowestSync.CompareAndSwap(old, int64(took)) {
-			return
-		}
-	}
-}
-
-// Stats implements backend.Backend.
-func (d *DB) Stats() backend.Stats {
-	c := &d.counters
-	s := backend.Stats{
-		Commits: c.commits.Load(), ReadOnly: c.readOnly.Load(), Conflicts: c.conflicts.Load(),
-		Refused: c.refused.Load(), TooOld: c.tooOld.Load(), BytesLogged: c.bytesLogged.Load(),
-		Syncs: c.syncs.Load(), SyncTime: time.Duration(c.syncTime.Load()),
-		SlowestSync:  time.Duration(c.slowestSync.Load()),
-		MemtableHits: c.hits.Load(), StoreReads: c.storeReads.Load(),
-		MemtableBytes: d.table.Bytes(), MemtableKeys: d.table.Keys(), Spilled: c.spilled.Load(),
-		OpenPins: d.pins.count(), Expired: c.expired.Load(),
-	}
-	if d.storeGate.TryRLock() {
-		defer d.storeGate.RUnlock()
-		if !d.closed.Load() {
-			s.StoreBytes = int64(d.store.Metrics().DiskSpaceUsage())
-		}
-	}
-	return s
-}
-
-// spillLocked brings the memtable back under its budget. Everything committed is in Pebble, so
-// spilling copies nothing. If old transactions hold back what would have to go, the oldest are ended.
-// REQUIRES: the commit lock.
-func (d *DB) spillLocked() {
-	if d.forget++; d.forget >= forgetInterval {
-		d.forget = 0
-		horizon := d.pins.horizon()
-		d.table.Forget(horizon)
-		d.retireIdleLocked(horizon)
-	}
-	excess := d.table.Bytes() - d.opts.MemoryBudget
-	if d.opts.evictEagerly {
-		for freed := int64(1); freed > 0; {
-			_, freed = d.table.Evict(d.pins.horizon(), d.table.Bytes())
-		}
-		return
-	}
-	if excess <= 0 {
-		return
-	}
-	for {
-		n, freed := d.table.Evict(d.pins.horizon(), excess)
-		d.counters.spilled.Add(uint64(n))
-		if freed > 0 {
-			return // a step per commit: the writer never stalls for the whole of it
-		}
-		ended := d.pins.endOldest()
-		if ended == 0 {
-			return
-		}
-		d.counters.tooOld.Add(uint64(ended))
-		d.opts.Logger.Warn("transactions ended: they pinned more memory than the budget allows",
-			"count", ended)
-	}
-}
-
-// forgetInterval is how many commits may pass before the memtable's write log is cut.
-const forgetInterval = 256

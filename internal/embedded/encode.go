@@ -10,9 +10,9 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// Everything but the commit record and the events is encoded before the lock is taken, with room for
-// what only the commit's place in the order decides: the version in every key, the commit number in
-// the keys of the journal. Both have a fixed width, so stamping is a few stores.
+// Everything but the commit record and the events is encoded before the lock is taken, with room
+// for what only the commit's place in the order decides: the version in every key, the commit
+// number in the keys of the journal. Both have a fixed width, so stamping is a few stores.
 
 // encode builds the batch of all writes that will take effect, as far as prepare can tell.
 func (p *plan) encode() error {
@@ -43,7 +43,8 @@ func (p *plan) encode() error {
 	return nil
 }
 
-// encodeWrite adds one write, its index entry by deadline if it expires, and its line of the journal.
+// encodeWrite adds one write, its index entry by deadline if it expires, and its line of the
+// journal.
 func (p *plan) encodeWrite(w *planWrite) error {
 	env := codec.Envelope{Expiry: w.Expiry, Payload: w.Value}
 	op := codec.ChangePut

@@ -17,19 +17,21 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// The disk fails at the nth operation of a kind, for good or once (R094, R105, R112). The test demands:
+// The disk fails at the nth operation of a kind, for good or once (R094, R105, R112). The test
+// demands:
 //
 //  1. nothing panics, hangs or ends the process;
 //  2. from some commit on every commit answers ErrStorage, and it stays so (sticky);
 //  3. reads go on and are right; Close returns;
-//  4. after a crash at the end, no commit acknowledged as durable is lost, and none is there that does
-//     not belong to a prefix.
+//  4. after a crash at the end, no commit acknowledged as durable is lost, and none is there that
+//     does not belong to a prefix.
 func TestDiskFailsAtEveryStep(t *testing.T) {
 	kinds := map[string][]errorfs.OpKind{
 		"write":  {errorfs.OpFileWrite, errorfs.OpFileWriteAt},
 		"sync":   {errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpFileFlush},
 		"create": {errorfs.OpCreate, errorfs.OpRename, errorfs.OpLink, errorfs.OpReuseForWrite},
-		"space":  {errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpCreate, errorfs.OpFilePreallocate},
+		"space": {errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpCreate,
+			errorfs.OpFilePreallocate},
 	}
 	for _, mode := range []Mode{Strict, Batched} {
 		for name, kind := range kinds {

@@ -15,9 +15,9 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// The guard looks at a directory before Pebble does. Pebble takes a damaged or missing MANIFEST for a
-// smaller database and deletes the tables it no longer knows; so the MANIFEST is read in full first,
-// and nothing is deleted until the checks after opening have passed (storeFS.release).
+// The guard looks at a directory before Pebble does. Pebble takes a damaged or missing MANIFEST for
+// a smaller database and deletes the tables it no longer knows; so the MANIFEST is read in full
+// first, and nothing is deleted until the checks after opening have passed (storeFS.release).
 
 const (
 	manifestPrefix = "MANIFEST-"
@@ -90,9 +90,9 @@ func manifestNumber(name string) (uint64, error) {
 //
 // Pebble stops silently at the first record that does not check. That is right for a record that a
 // crash left half written at the end of the file, and wrong for a damaged one: behind a torn record
-// there is nothing, behind a damaged one usually more. What a cut of the last record alone takes away
-// (a flush, so commits) is found by the version checks after opening. After a clean close nothing can
-// be torn.
+// there is nothing, behind a damaged one usually more. What a cut of the last record alone takes
+// away (a flush, so commits) is found by the version checks after opening. After a clean close
+// nothing can be torn.
 func scanManifest(fs vfs.FS, dir, name string, clean bool) error {
 	f, err := fs.Open(fs.PathJoin(dir, name))
 	if errors.Is(err, os.ErrNotExist) {

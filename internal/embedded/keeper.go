@@ -10,9 +10,10 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// keeper keeps the sentinel file up to date: the ceilings below which versions and scope numbers may
-// be handed out, and what is known to be durable, so that the next open can tell a cut log from a
-// damaged one. It works beside the commit path; only a ceiling that is used up makes a commit wait.
+// keeper keeps the sentinel file up to date: the ceilings below which versions and scope numbers
+// may be handed out, and what is known to be durable, so that the next open can tell a cut log from
+// a damaged one. It works beside the commit path; only a ceiling that is used up makes a commit
+// wait.
 type keeper struct {
 	db       *DB
 	versions atomic.Uint64 // ceiling, also in the file
@@ -80,8 +81,8 @@ func (k *keeper) noteDurable() {
 	}
 }
 
-// extend writes the file with what is durable now, and with ceilings that leave room above the given
-// numbers (0: above those in use).
+// extend writes the file with what is durable now, and with ceilings that leave room above the
+// given numbers (0: above those in use).
 func (k *keeper) extend(version, scope uint64) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

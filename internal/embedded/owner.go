@@ -62,8 +62,8 @@ func readOwner(vfsys vfs.FS, dir string) string {
 	return unknown
 }
 
-// releaseOwner gives the lock up. The file goes first, so that it never names a process that has let
-// go while another one holds the lock.
+// releaseOwner gives the lock up. The file goes first, so that it never names a process that has
+// let go while another one holds the lock.
 func releaseOwner(vfsys vfs.FS, dir string, lock *pebble.Lock) error {
 	err := vfsys.Remove(vfsys.PathJoin(dir, ownerName))
 	if errors.Is(err, os.ErrNotExist) {

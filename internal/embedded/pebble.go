@@ -16,8 +16,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/wal"
 )
 
-// pebbleOptions are Pebble's settings. Comparer, key schema and format are what the stock tool knows,
-// so that it opens our directories without flags; the rest measured well for embedded use.
+// pebbleOptions are Pebble's settings. Comparer, key schema and format are what the stock tool
+// knows, so that it opens our directories without flags; the rest measured well for embedded use.
 func (d *DB) pebbleOptions(mustExist bool) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          d.fs,
@@ -81,8 +81,8 @@ type flushMarks struct {
 	lastCorruptionNote atomic.Int64
 }
 
-// pebbleEvents listens to what Pebble does in the background. Handlers run under Pebble's locks: they
-// only note.
+// pebbleEvents listens to what Pebble does in the background. Handlers run under Pebble's locks:
+// they only note.
 func (d *DB) pebbleEvents() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
@@ -123,8 +123,8 @@ func (d *DB) pebbleEvents() *pebble.EventListener {
 // backgroundPause keeps a failing background job from burning a core.
 const backgroundPause = 100 * time.Millisecond
 
-// pebbleLogger receives Pebble's messages. Fatalf is where Pebble would end the process: it sets the
-// fault instead, and returns; what comes after works on a frozen image.
+// pebbleLogger receives Pebble's messages. Fatalf is where Pebble would end the process: it sets
+// the fault instead, and returns; what comes after works on a frozen image.
 type pebbleLogger DB
 
 // Infof implements pebble.Logger. Pebble's chatter is for its own developers; one line of it tells

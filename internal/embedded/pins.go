@@ -9,9 +9,9 @@ import (
 
 // pinSet knows the snapshots of all open read-write transactions.
 //
-// Named invariant (the memtable asserts it on eviction): a key absent from the memtable has no version
-// newer than the snapshot of any open read-write transaction. It is why validation never reads the
-// disk. Two rules keep it:
+// Named invariant (the memtable asserts it on eviction): a key absent from the memtable has no
+// version newer than the snapshot of any open read-write transaction. It is why validation never
+// reads the disk. Two rules keep it:
 //
 //   - a pin takes the published version under mu, so pins lie in the list in version order and the
 //     oldest one is its head;
@@ -28,8 +28,8 @@ type pinSet struct {
 	}
 }
 
-// pin implements backend.Pin. It holds no reference to its transaction, so that an abandoned one can
-// be collected.
+// pin implements backend.Pin. It holds no reference to its transaction, so that an abandoned one
+// can be collected.
 type pin struct {
 	set        *pinSet
 	version    uint64

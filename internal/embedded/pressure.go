@@ -10,9 +10,9 @@ import (
 
 // pressure holds commits back while Pebble's background work is behind.
 //
-// Pebble would do so itself, but inside its commit pipeline: a commit would wait there, with our lock,
-// for a flush that a failing disk never lets come to its end. So Pebble's own limits are set out of
-// reach and these apply, before the lock, with an ear for the context and the fault.
+// Pebble would do so itself, but inside its commit pipeline: a commit would wait there, with our
+// lock, for a flush that a failing disk never lets come to its end. So Pebble's own limits are set
+// out of reach and these apply, before the lock, with an ear for the context and the fault.
 type pressure struct {
 	// look asks for a look at Pebble's state. It is set whenever a memtable of Pebble's is full.
 	look atomic.Bool

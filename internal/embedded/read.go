@@ -17,7 +17,8 @@ import (
 // The read path: the scope's state, the memtable, and only if that cannot tell, the store. Every
 // commit is in the store before it is published, so the store can always answer.
 
-// hitSample is one in how many memory hits are counted: counting each would cost as much as the get.
+// hitSample is one in how many memory hits are counted: counting each would cost as much as the
+// get.
 const hitSample = 64
 
 // Get implements backend.Reader.
@@ -65,8 +66,8 @@ func toRecord(r memtable.Record, ref memtable.Ref) backend.Record {
 
 // getStored answers from the store and offers what it read to the memtable.
 //
-// The pin makes the offer sound: what is newest in the store at the pinned version is the newest there
-// is, unless the memtable has something newer, because nothing above a pin is ever evicted.
+// The pin makes the offer sound: what is newest in the store at the pinned version is the newest
+// there is, unless the memtable has something newer, because nothing above a pin is ever evicted.
 func (d *DB) getStored(
 	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,
 ) (backend.Record, error) {
@@ -110,7 +111,8 @@ func (d *DB) lookup(
 	return d.readStore(s.Number, p, key, at)
 }
 
-// offer puts a record that was read at a pinned version into the memtable, if the writer is not busy.
+// offer puts a record that was read at a pinned version into the memtable, if the writer is not
+// busy.
 func (d *DB) offer(
 	s *backend.Scope, p codec.Primitive, key string, r backend.Record, pin *pin,
 ) {

@@ -14,8 +14,9 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// scopeState is what the engine knows of one scope while it is in use. It can be dropped at any time
-// when no open transaction could miss it (DB.retireIdle) and is read again from the store when needed.
+// scopeState is what the engine knows of one scope while it is in use. It can be dropped at any
+// time when no open transaction could miss it (DB.retireIdle) and is read again from the store when
+// needed.
 type scopeState struct {
 	number  codec.Scope
 	mem     *memtable.Scope
@@ -201,8 +202,8 @@ func (d *DB) lastKey(n codec.Scope, p codec.Primitive, at uint64) (key, value []
 	return key, value, nil
 }
 
-// installLocked puts facts into a state if they still hold: the scope's record has the stamp that was
-// read. Otherwise it returns the version at which the record was written since.
+// installLocked puts facts into a state if they still hold: the scope's record has the stamp that
+// was read. Otherwise it returns the version at which the record was written since.
 // REQUIRES: the commit lock, a pin at the version the facts were read at, a state not yet loaded.
 func (d *DB) installLocked(s *backend.Scope, st *scopeState, f scopeFacts) (stale uint64) {
 	system := d.stateLocked(d.system)
@@ -256,7 +257,9 @@ func (d *DB) readable(ctx context.Context, s *backend.Scope) (*scopeState, error
 	}
 }
 
-func goneError(s *backend.Scope) error { return fmt.Errorf("%w: %s", backend.ErrScopeGone, s.Record) }
+func goneError(s *backend.Scope) error {
+	return fmt.Errorf("%w: %s", backend.ErrScopeGone, s.Record)
+}
 
 // openScope reads the facts of a scope and installs them, if they still hold then.
 func (d *DB) openScope(ctx context.Context, s *backend.Scope) error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -103,7 +102,7 @@ func corruptSentinel(format string, args ...any) error {
 	return fmt.Errorf("%w: file %s: %s", codec.ErrCorrupt, sentinelName, fmt.Sprintf(format, args...))
 }
 
-// readSentinel reads the file of a directory; the error is os.ErrNotExist if there is none.
+// readSentinel reads the file of a directory; the error is fs.ErrNotExist if there is none.
 func readSentinel(fs vfs.FS, dir string) (sentinel, error) {
 	f, err := fs.Open(fs.PathJoin(dir, sentinelName))
 	if err != nil {
@@ -142,13 +141,4 @@ func syncDir(fs vfs.FS, dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// exists tells whether a file is there.
-func exists(fs vfs.FS, name string) (bool, error) {
-	_, err := fs.Stat(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // space refuses commits while there is still room for what was accepted: Pebble does not survive a
-// full disk, so it must not meet one. Unlike a storage failure this passes when there is room again.
+// full disk, so it must not meet one. Unlike a storage failure this passes when there is room
+// again.
 type space struct {
 	fs   vfs.FS
 	dir  string

@@ -222,8 +222,8 @@ func (f *storeFile) WriteAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// sync runs one of the sync calls. On a frozen image a log and its directory pretend, so that Pebble
-// comes to rest; the commit path never acknowledges anything then.
+// sync runs one of the sync calls. On a frozen image a log and its directory pretend, so that
+// Pebble comes to rest; the commit path never acknowledges anything then.
 func (f *storeFile) sync(fn func() error) error {
 	if err := f.fs.refuse(); err != nil {
 		if f.log || f.dir {

@@ -14,10 +14,10 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// sweeper deletes expired keys in the background. It finds them by the index by deadline, so a sweep
-// costs what expired, and deletes them through ordinary commits of the keys' own scopes, which decide
-// at their place in the order that a key was not written again meanwhile. Scopes that take no writes
-// any more are left as they are; only their index entries go.
+// sweeper deletes expired keys in the background. It finds them by the index by deadline, so a
+// sweep costs what expired, and deletes them through ordinary commits of the keys' own scopes,
+// which decide at their place in the order that a key was not written again meanwhile. Scopes that
+// take no writes any more are left as they are; only their index entries go.
 type sweeper struct {
 	db     *DB
 	cancel context.CancelFunc
@@ -137,8 +137,8 @@ func (d *DB) dueKeys(ctx context.Context) ([]due, error) {
 	return page, d.readFailed(closeIter(it, nil))
 }
 
-// expire deletes the keys of a page, one commit per scope, and then the index entries that are left:
-// those of keys written again, and of scopes that take no writes.
+// expire deletes the keys of a page, one commit per scope, and then the index entries that are
+// left: those of keys written again, and of scopes that take no writes.
 func (d *DB) expire(ctx context.Context, page []due) (int, error) {
 	slices.SortFunc(page, func(a, b due) int {
 		return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(a.prim, b.prim),

@@ -11,8 +11,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// syncer brings the log to stable storage in the modes that do not wait for it: after an interval, or
-// when enough commits have come together. An idle database is synced too, and then left alone.
+// syncer brings the log to stable storage in the modes that do not wait for it: after an interval,
+// or when enough commits have come together. An idle database is synced too, and then left alone.
 //
 // Pebble keeps the last 32 KiB that were logged without a sync in the process, so it is the syncer
 // that bounds what a kill takes away, not only a power cut.
@@ -55,7 +55,8 @@ func (d *DB) noteLoggedLocked(version uint64) {
 	}
 }
 
-// runSyncer is the syncer's goroutine. The interval counts from the first commit that is not synced.
+// runSyncer is the syncer's goroutine. The interval counts from the first commit that is not
+// synced.
 func (d *DB) runSyncer() {
 	s := d.syncer
 	defer close(s.done)

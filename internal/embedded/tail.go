@@ -13,8 +13,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// tailPage is how many commit records one iterator reads: an iterator pins what it was opened on, and
-// a slow consumer must not pin the store.
+// tailPage is how many commit records one iterator reads: an iterator pins what it was opened on,
+// and a slow consumer must not pin the store.
 const tailPage = 256
 
 // Tail implements backend.Reader.

@@ -1,0 +1,24 @@
+// Package embedded is the default commit authority: a versioned memtable that serves hot reads and
+// decides commits, and Pebble as the durable log and the store. It is the only package that imports
+// Pebble.
+//
+// The walks, and where they are told:
+//
+//	commit.go     the commit path, as pseudo-code and as code: the place to begin reading
+//	plan.go       a request on its way: what is read before the lock
+//	arrange.go    the order in which writes reach the log
+//	encode.go     the batch, and what is patched into it under the lock
+//	check.go      validation, and how a commit takes effect in memory
+//	pins.go       snapshots of open transactions, and the invariant that validation rests on
+//	read.go       gets;  cursor.go, storecursor.go  scans;  tail.go  commits in order
+//	scope.go      what is known of a run while it is in use
+//	spill.go      the memory budget;  pressure.go, space.go  when commits must wait or are refused
+//	sync.go       durability modes;  watermark.go  published and durable versions
+//	sweep.go      expired keys
+//	open.go       recovery;  guard.go, sentinel.go, keeper.go  what protects it
+//	storefs.go    what stands between Pebble and a failing disk;  fault.go  the first failure
+//	pebble.go     Pebble's options and events
+//
+// What is written where is specified in docs/format.md; which damage and which crash leads to what,
+// in docs/durability.md.
+package embedded

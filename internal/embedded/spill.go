@@ -1,0 +1,40 @@
+package embedded
+
+// spillLocked brings the memtable back under its budget. Everything committed is in Pebble, so
+// spilling copies nothing. If old transactions hold back what would have to go, the oldest are
+// ended. REQUIRES: the commit lock.
+func (d *DB) spillLocked() {
+	if d.forget++; d.forget >= forgetInterval {
+		d.forget = 0
+		horizon := d.pins.horizon()
+		d.table.Forget(horizon)
+		d.retireIdleLocked(horizon)
+	}
+	excess := d.table.Bytes() - d.opts.MemoryBudget
+	if d.opts.evictEagerly {
+		for freed := int64(1); freed > 0; {
+			_, freed = d.table.Evict(d.pins.horizon(), d.table.Bytes())
+		}
+		return
+	}
+	if excess <= 0 {
+		return
+	}
+	for {
+		n, freed := d.table.Evict(d.pins.horizon(), excess)
+		d.counters.spilled.Add(uint64(n))
+		if freed > 0 {
+			return // a step per commit: the writer never stalls for the whole of it
+		}
+		ended := d.pins.endOldest()
+		if ended == 0 {
+			return
+		}
+		d.counters.tooOld.Add(uint64(ended))
+		d.opts.Logger.Warn("transactions ended: they pinned more memory than the budget allows",
+			"count", ended)
+	}
+}
+
+// forgetInterval is how many commits may pass before the memtable's write log is cut.
+const forgetInterval = 256
