@@ -23,6 +23,17 @@ func Check(holds bool, format string, args ...any) {
 	}
 }
 
+// Failf is Check for hot paths, where the arguments of a call would be allocated each time:
+//
+//	if invariants.Enabled && version > horizon {
+//		invariants.Failf("evicted version %d above horizon %d", version, horizon)
+//	}
+func Failf(format string, args ...any) {
+	if Enabled {
+		panic(Violation(fmt.Sprintf(format, args...)))
+	}
+}
+
 // Mangle overwrites bytes whose life has ended, so that a use after that shows up in tests. It does
 // nothing in ordinary builds. The caller must own b alone.
 func Mangle(b []byte) {

@@ -8,11 +8,15 @@ import (
 
 func TestCheckOnlyBitesInCheckedBuilds(t *testing.T) {
 	require.NotPanics(t, func() { Check(true, "holds") })
-	broken := func() { Check(false, "found %d", 3) }
-	if Enabled {
-		require.PanicsWithError(t, "invariant violated: found 3", broken)
-	} else {
-		require.NotPanics(t, broken)
+	for _, broken := range []func(){
+		func() { Check(false, "found %d", 3) },
+		func() { Failf("found %d", 3) },
+	} {
+		if Enabled {
+			require.PanicsWithError(t, "invariant violated: found 3", broken)
+		} else {
+			require.NotPanics(t, broken)
+		}
 	}
 }
 

@@ -18,10 +18,9 @@ func (s *Scope) Apply(p byte, key string, r Record) Ref {
 		return 0
 	}
 	t := s.t
-	if invariants.Enabled {
-		invariants.Check(r.Version >= t.newest, "apply: version %d after %d", r.Version, t.newest)
-		invariants.Check(r.Stamp > 0 && r.Stamp <= r.Version,
-			"apply: version %d with stamp %d", r.Version, r.Stamp)
+	if invariants.Enabled && (r.Version < t.newest || r.Stamp == 0 || r.Stamp > r.Version) {
+		invariants.Failf("apply: version %d, stamp %d after version %d",
+			r.Version, r.Stamp, t.newest)
 	}
 	t.newest = r.Version
 	h, id := t.index.hash(s.id, p, key), ident(s.id, p, len(key))
@@ -49,16 +48,25 @@ func (s *Scope) Apply(p byte, key string, r Record) Ref {
 func (s *Scope) create(h, id uint64, key string, r *Record, cut, since uint64) (uint64, uint32) {
 	t := s.t
 	sh := shapeOf(r)
-	n := entrySize(id)
-	off, w := t.arena.alloc(n+sh.words, r.Version)
+	sh.meta |= cut
+	n, first := entrySize(id), sh.words
+	apart := t.arena.large(n + first)
+	if apart {
+		first = recordTail // an empty record in the place of the first, dead from the start
+	}
+	off, w := t.arena.alloc(n+first, r.Version)
 	w[entryHead] = off + uint64(n)
 	w[entryStamp] = r.Stamp
 	w[entryIdent] = id
 	if len(key) > 0 {
 		copy(bytesAt(w[entryKey:], len(key)), key)
 	}
-	sh.meta |= cut
-	putRecord(w[n:], sh, r, 0, since)
+	if apart {
+		t.arena.free(off+uint64(n), first)
+		w[entryHead] = t.appendRecord(off, sh, r, 0)
+	} else {
+		putRecord(w[n:], sh, r, 0, since)
+	}
 	o := s.makeOrder(identPrimitive(id))
 	serial := o.reserve()
 	w[entrySerial] = uint64(serial)
@@ -72,14 +80,18 @@ func (s *Scope) create(h, id uint64, key string, r *Record, cut, since uint64) (
 // overwrite puts a record in front of an entry's chain. The stamp follows the head: validation,
 // which is the only one to read it, shares the writer's lock.
 func (t *Table) overwrite(e []uint64, off uint64, r *Record) {
-	sh := shapeOf(r)
-	at, w := t.arena.alloc(1+sh.words, r.Version)
 	old := e[entryHead]
-	w[0] = recordMark | off
-	putRecord(w[1:], sh, r, old, 0)
-	atomic.StoreUint64(&e[entryHead], at+1)
+	atomic.StoreUint64(&e[entryHead], t.appendRecord(off, shapeOf(r), r, old))
 	atomic.StoreUint64(&e[entryStamp], r.Stamp)
 	t.arena.free(old, t.recordItem(e, off, old))
+}
+
+// appendRecord writes a record as an item of its own and returns where it is.
+func (t *Table) appendRecord(off uint64, sh shape, r *Record, older uint64) uint64 {
+	at, w := t.arena.alloc(1+sh.words, r.Version)
+	w[0] = recordMark | off
+	putRecord(w[1:], sh, r, older, 0)
+	return at + 1
 }
 
 // recordItem is the number of words that an entry's record takes up in the arena: one that was
@@ -102,8 +114,8 @@ func (s *Scope) Admit(p byte, key string, r Record, since uint64) {
 	if s.state.Load()&stateDropped != 0 || len(key) > maxKeyLen || since < s.evicted {
 		return
 	}
-	if invariants.Enabled {
-		invariants.Check(r.Version <= since, "admit: version %d read at %d", r.Version, since)
+	if invariants.Enabled && r.Version > since {
+		invariants.Failf("admit: version %d read at %d", r.Version, since)
 	}
 	t := s.t
 	h, id := t.index.hash(s.id, p, key), ident(s.id, p, len(key))

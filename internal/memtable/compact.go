@@ -69,17 +69,26 @@ func (t *Table) moveHeaders(g *segment) {
 	}
 }
 
-// moveEntry copies an entry with its newest record, leads order and index to the copy, and leaves
+// moveEntry copies an entry with its newest record, unless that is large, leads order and index to the copy, and leaves
 // the original dead but readable. Older versions stay where they are: the chain ends where their
 // segment is gone.
 func (t *Table) moveEntry(e []uint64, off, record uint64) {
 	r := t.arena.at(record)
 	n, size := entrySize(e[entryIdent]), recordLen(r)
 	item := t.recordItem(e, off, record)
+	apart := t.arena.large(n + size)
+	if apart {
+		size = recordTail // as in create
+	}
 	to, w := t.arena.alloc(n+size, r[recordVersion])
 	copy(w, e[:n])
-	copy(w[n:], r[:size])
-	w[entryHead] = to + uint64(n)
+	if apart {
+		t.arena.free(to+uint64(n), size)
+		t.arena.at(record - 1)[0] = recordMark | to
+	} else {
+		copy(w[n:], r[:size])
+		w[entryHead] = to + uint64(n)
+	}
 	h := t.hashOf(e)
 	b, slot := t.locate(h, off)
 	s := t.scope(e)
@@ -87,7 +96,12 @@ func (t *Table) moveEntry(e []uint64, off, record uint64) {
 	repoint(b, slot, to)
 	atomic.StoreUint64(&e[entryStamp], dead)
 	t.arena.free(off, n)
-	t.arena.free(record, item)
+	switch {
+	case !apart:
+		t.arena.free(record, item)
+	case !t.arena.large(item): // else it has a segment of its own, and stays
+		t.moveRecord(w, to, record)
+	}
 }
 
 // moveRecord copies an entry's newest record when the entry itself lies in another segment.

@@ -18,16 +18,14 @@ type Cursor struct {
 	done       bool
 
 	// What is left of the order's base: serials lo to below hi.
-	lo, hi uint32
+	lo, hi             uint32
+	fromBase, fromTree source
 
 	// What is left of the current leaf, in key order, and how to go on after it.
 	leaf   *leaf
 	places []uint16
 	bound  string // forward: lower bound of the next leaf; reverse: lower bound of this leaf
 	ended  bool   // no leaf follows
-
-	// The next key of either source.
-	fromBase, fromTree candidate
 
 	key string
 	rec Record
@@ -36,10 +34,22 @@ type Cursor struct {
 
 // candidate is a key that a source has reached but not yielded.
 type candidate struct {
-	entry  []uint64 // nil: none
+	entry  []uint64
+	off    uint64
 	key    string
 	serial uint32
 }
+
+// source looks some keys ahead. The entries of a scope lie apart, so each costs misses; asked for
+// together, the processor waits for them together.
+type source struct {
+	ahead    [lookAhead]candidate
+	at, have int
+}
+
+const lookAhead = 8
+
+func (f *source) empty() bool { return f.at == f.have }
 
 // Scan walks the keys start <= key < end of a primitive at version at, backwards if reverse; end ""
 // is no bound. Tombstones and known absences are passed over. It answers for complete scopes; for
@@ -86,12 +96,9 @@ func (c *Cursor) searchBase(n uint32, key string) uint32 {
 func (c *Cursor) Next() bool {
 	for !c.done && c.fill() {
 		k := c.take()
-		ans, stale := c.s.t.arena.read(k.entry, c.at, &c.rec)
-		for stale {
-			if k.entry, _ = c.o.entry(c.s.t, k.serial); k.entry == nil {
-				break
-			}
-			ans, stale = c.s.t.arena.read(k.entry, c.at, &c.rec)
+		ans, stale := c.s.t.arena.read(k.entry, k.off, c.at, &c.rec)
+		for stale && c.reload(k) {
+			ans, stale = c.s.t.arena.read(k.entry, k.off, c.at, &c.rec)
 		}
 		// The mark is read after the entry: as long as it says complete, nothing was evicted
 		// before the reads above, so they were of the right entry and no key was missed.
@@ -136,67 +143,96 @@ func (c *Cursor) Partial() bool { return c.partial }
 func (c *Cursor) Close() {
 	c.done = true
 	c.tree, c.leaf, c.places = nil, nil, nil
-	c.fromBase, c.fromTree = candidate{}, candidate{}
+	c.fromBase, c.fromTree = source{}, source{}
 	c.key, c.rec = "", Record{}
 }
 
 // fill makes both sources stand on a key, if they have one left. It returns false when neither has,
 // or when an entry is gone.
 func (c *Cursor) fill() bool {
-	if c.fromBase.entry == nil && c.lo < c.hi {
-		serial := c.lo
-		if c.reverse {
-			c.hi--
-			serial = c.hi
-		} else {
-			c.lo++
-		}
-		if !c.load(&c.fromBase, serial) {
-			return false
-		}
-	}
-	for c.fromTree.entry == nil {
-		if len(c.places) == 0 {
-			if c.ended {
-				break
-			}
-			c.loadLeaf()
-			continue
-		}
-		i := 0
-		if c.reverse {
-			i = len(c.places) - 1
-		}
-		serial := c.leaf.serials[c.places[i]]
-		if c.reverse {
-			c.places = c.places[:i]
-		} else {
-			c.places = c.places[1:]
-		}
-		if !c.load(&c.fromTree, serial) {
-			return false
-		}
-	}
-	return c.fromBase.entry != nil || c.fromTree.entry != nil
-}
-
-func (c *Cursor) load(k *candidate, serial uint32) bool {
-	e, _ := c.o.entry(c.s.t, serial)
-	if e == nil {
+	if c.fromBase.empty() && c.lo < c.hi && !c.fillBase() {
 		return false
 	}
-	*k = candidate{e, keyOf(e), serial}
+	for c.fromTree.empty() && (len(c.places) > 0 || !c.ended) {
+		if len(c.places) == 0 {
+			c.loadLeaf()
+		} else if !c.fillTree() {
+			return false
+		}
+	}
+	return !c.fromBase.empty() || !c.fromTree.empty()
+}
+
+func (c *Cursor) fillBase() bool {
+	f := &c.fromBase
+	n := min(int(c.hi-c.lo), lookAhead)
+	for i := range n {
+		f.ahead[i].serial = c.lo + uint32(i)
+		if c.reverse {
+			f.ahead[i].serial = c.hi - 1 - uint32(i)
+		}
+	}
+	if c.reverse {
+		c.hi -= uint32(n)
+	} else {
+		c.lo += uint32(n)
+	}
+	return c.load(f, n)
+}
+
+func (c *Cursor) fillTree() bool {
+	f := &c.fromTree
+	n := min(len(c.places), lookAhead)
+	for i := range n {
+		place := c.places[i]
+		if c.reverse {
+			place = c.places[len(c.places)-1-i]
+		}
+		f.ahead[i].serial = c.leaf.serials[place]
+	}
+	if c.reverse {
+		c.places = c.places[:len(c.places)-n]
+	} else {
+		c.places = c.places[n:]
+	}
+	return c.load(f, n)
+}
+
+// load resolves the first n serials of a source, all offsets before all entries. It returns false
+// if an entry is gone.
+func (c *Cursor) load(f *source, n int) bool {
+	for i := range n {
+		f.ahead[i].off = c.o.offset(f.ahead[i].serial)
+	}
+	for i := range n {
+		k := &f.ahead[i]
+		if k.entry = c.s.t.arena.at(k.off); k.entry == nil && !c.reload(k) {
+			return false
+		}
+	}
+	for i := range n {
+		f.ahead[i].key = keyOf(f.ahead[i].entry)
+	}
+	f.at, f.have = 0, n
 	return true
 }
 
-// take removes the candidate that comes first.
-func (c *Cursor) take() (k candidate) {
-	a, b := &c.fromBase, &c.fromTree
-	if a.entry == nil || b.entry != nil && (b.key < a.key) != c.reverse {
-		a = b
+// reload resolves a candidate's serial anew: its entry, or its newest record, has moved.
+func (c *Cursor) reload(k *candidate) bool {
+	k.entry, k.off = c.o.entry(c.s.t, k.serial)
+	return k.entry != nil
+}
+
+// take removes the candidate that comes first. It stays valid until the next fill.
+func (c *Cursor) take() *candidate {
+	f := &c.fromBase
+	if f.empty() {
+		f = &c.fromTree
+	} else if g := &c.fromTree; !g.empty() && (g.ahead[g.at].key < f.ahead[f.at].key) != c.reverse {
+		f = g
 	}
-	k, *a = *a, candidate{}
-	return k
+	f.at++
+	return &f.ahead[f.at-1]
 }
 
 // loadLeaf goes on to the next leaf and trims it to the range.

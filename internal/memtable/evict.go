@@ -100,7 +100,7 @@ func (t *Table) evictFrom(g *segment, horizon uint64) (entries int) {
 		h := t.hashOf(e)
 		b, slot := t.locate(h, off)
 		used := uint64(1) << (56 + slot)
-		if spare >= size && b[0]&used != 0 {
+		if spare >= size && atomic.LoadUint64(&b[0])&used != 0 {
 			atomic.AndUint64(&b[0], ^used)
 			spare -= size
 			oldest = min(oldest, version)
@@ -117,17 +117,16 @@ func (t *Table) evictFrom(g *segment, horizon uint64) (entries int) {
 func (t *Table) evict(s *Scope, e []uint64, off, version, horizon uint64) {
 	s.lose()
 	s.evicted = max(s.evicted, version)
-	if invariants.Enabled {
-		invariants.Check(version <= horizon,
-			"absent-is-old: evicting version %d above horizon %d", version, horizon)
+	if invariants.Enabled && version > horizon {
+		invariants.Failf("absent-is-old: evicting version %d above horizon %d", version, horizon)
 	}
 	t.drop(s, e, off)
 }
 
 // drop removes an entry of a scope that is not complete.
 func (t *Table) drop(s *Scope, e []uint64, off uint64) {
-	if invariants.Enabled {
-		invariants.Check(!s.Complete(), "mark-before-removal: scope %d is complete", s.number)
+	if invariants.Enabled && s.Complete() {
+		invariants.Failf("mark-before-removal: scope %d is complete", s.number)
 	}
 	h := t.hashOf(e)
 	b, slot := t.locate(h, off)

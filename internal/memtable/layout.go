@@ -202,13 +202,15 @@ const maxHops = 32
 // read finds the newest record of an entry at or below a version. stale means that the newest
 // record's segment was given back after the head was loaded: the caller looks the key up again.
 // Any goroutine.
-func (a *arena) read(e []uint64, at uint64, dst *Record) (ans Answer, stale bool) {
+func (a *arena) read(e []uint64, entry, at uint64, dst *Record) (ans Answer, stale bool) {
 	off := atomic.LoadUint64(&e[entryHead])
-	for hop := 0; hop < maxHops; hop++ {
-		r := a.at(off)
-		if r == nil {
-			return Unknown, hop == 0
-		}
+	var r []uint64
+	if off>>a.shift == entry>>a.shift {
+		r = e[off-entry:] // in one segment a record lies behind its entry
+	} else if r = a.at(off); r == nil {
+		return Unknown, true
+	}
+	for hop := 1; ; hop++ {
 		m := r[recordMeta]
 		if r[recordVersion] <= at {
 			if m&flagNever != 0 && at < r[recordTail] {
@@ -224,8 +226,10 @@ func (a *arena) read(e []uint64, at uint64, dst *Record) (ans Answer, stale bool
 			}
 			return Absent, false
 		}
+		if r = a.at(off); r == nil || hop == maxHops {
+			return Unknown, false
+		}
 	}
-	return Unknown, false
 }
 
 // isDead reports whether an entry was moved or evicted. Writer.

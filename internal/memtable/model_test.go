@@ -93,7 +93,7 @@ func (m *truth) apply(t *rapid.T) {
 			r.Expiry = int64(m.now)
 			fallthrough
 		default:
-			n := rapid.SampledFrom([]int{0, 1, 8, 60, 200, 1022, 1023, 3000}).Draw(t, "size")
+			n := rapid.SampledFrom([]int{0, 1, 8, 60, 200, 990, 1022, 1023, 3000}).Draw(t, "size")
 			r.Value = []byte(strings.Repeat(string(rune('a'+m.now%26)), n))
 		}
 		w.refs[key] = w.s.Apply('k', key, r)

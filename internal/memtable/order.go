@@ -27,7 +27,7 @@ type order struct {
 }
 
 // lazyTail bounds the sort that a scan, or an insertion, may have to do at once.
-const lazyTail = 512
+const lazyTail = 1024
 
 // add publishes a new entry under a reserved serial. Writer.
 func (o *order) add(s *Scope, serial uint32, off uint64, key string) {

@@ -93,7 +93,7 @@ func (a *arena) segment(off uint64) *segment {
 func (a *arena) alloc(n int, version uint64) (uint64, []uint64) {
 	g := a.head
 	switch {
-	case n > 1<<a.shift/4:
+	case a.large(n):
 		g = a.grow(n)
 	case g == nil || g.used+n > len(g.words):
 		a.seal()
@@ -106,6 +106,9 @@ func (a *arena) alloc(n int, version uint64) (uint64, []uint64) {
 	g.oldest = min(g.oldest, version)
 	return g.number<<a.shift | uint64(at), g.words[at : at+n : at+n]
 }
+
+// large reports whether n words get a segment of their own.
+func (a *arena) large(n int) bool { return n > 1<<a.shift/4 }
 
 // seal ends the head: from now on it may be cleaned or given back.
 func (a *arena) seal() {

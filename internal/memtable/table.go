@@ -75,7 +75,7 @@ func (s *Scope) Get(p byte, key string, at uint64) (Record, Ref, Answer) {
 			// a complete scope here means that the lookup missed nothing.
 			return r, 0, s.miss()
 		}
-		ans, stale := t.arena.read(e, at, &r)
+		ans, stale := t.arena.read(e, off, at, &r)
 		if stale {
 			continue
 		}

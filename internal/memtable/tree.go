@@ -41,8 +41,8 @@ func newTree(t *Table, o *order, items []keyed) *tree {
 	var leaves []*leaf
 	var bounds []string
 	last := ""
-	for len(items) > 0 {
-		n := min(len(items), leafMax*3/4)
+	for left := (len(items) + leafMax - 1) / (leafMax * 7 / 8); len(items) > 0; left-- {
+		n := min(len(items)/max(left, 1), leafMax)
 		bound := ""
 		if len(leaves) > 0 {
 			bound = separator(last, items[0].key)
