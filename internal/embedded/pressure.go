@@ -33,7 +33,10 @@ func (d *DB) relieve(ctx context.Context) error {
 	for {
 		d.pressure.look.Store(false)
 		m := d.store.Metrics()
-		if m.MemTable.Count <= writeBuffers && m.Levels[0].Sublevels < maxSublevels {
+		// By size and not by count: Pebble begins with small memtables and leaves them be until
+		// together they are worth a flush.
+		if m.MemTable.Size < writeBuffers*d.opts.WriteBuffer &&
+			m.Levels[0].Sublevels < maxSublevels {
 			return nil
 		}
 		d.pressure.look.Store(true)
