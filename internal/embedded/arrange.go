@@ -67,9 +67,15 @@ func (p *plan) addScope(s *backend.Scope) error {
 	if err := validScope(s); err != nil {
 		return err
 	}
-	if p.scopeOf(s) < 0 {
-		p.scopes = append(p.scopes, planScope{handle: s})
+	if p.scopeOf(s) >= 0 {
+		return nil
 	}
+	if n := len(p.scopes); n < cap(p.scopes) {
+		p.scopes = p.scopes[:n+1] // with the slices of an earlier commit
+	} else {
+		p.scopes = append(p.scopes, planScope{})
+	}
+	p.scopes[len(p.scopes)-1].handle = s
 	return nil
 }
 

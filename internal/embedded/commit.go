@@ -215,13 +215,13 @@ func (d *DB) await(p *plan, version uint64) error {
 // nextVersionLocked takes the next version. REQUIRES: the commit lock.
 func (d *DB) nextVersionLocked() (uint64, error) {
 	next := d.order.version + 1
+	if next > maxVersion {
+		return 0, fmt.Errorf("%w: versions are used up at %d", backend.ErrReadOnly, next)
+	}
 	if next > d.keeper.versionCeiling() {
 		if err := d.keeper.extend(next, 0); err != nil {
 			return 0, err
 		}
-	}
-	if next > maxVersion {
-		return 0, fmt.Errorf("%w: versions are used up at %d", backend.ErrReadOnly, next)
 	}
 	d.order.version = next
 	return next, nil
@@ -239,13 +239,12 @@ type order struct {
 
 func (d *DB) countCommit(out backend.Outcome, err error) {
 	c := &d.counters
-	var conflict *backend.ConflictError
 	switch {
 	case err == nil && out.Version == 0:
 		c.readOnly.Add(1)
 	case err == nil:
 		c.commits.Add(1)
-	case errors.As(err, &conflict):
+	case errors.Is(err, backend.ErrConflict):
 		c.conflicts.Add(1)
 	default:
 		c.refused.Add(1)

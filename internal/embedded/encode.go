@@ -24,7 +24,7 @@ func (p *plan) encode() error {
 	p.batch = p.db.store.NewBatchWithSize(size)
 	p.live, p.existed, p.expired = 0, 0, 0
 	for i := range p.scopes {
-		p.scopes[i].changes, p.scopes[i].journal = p.scopes[i].changes[:0], nil
+		p.scopes[i].changes, p.scopes[i].journal = p.scopes[i].changes[:0], p.scopes[i].journal[:0]
 	}
 	for i := range p.writes {
 		w := &p.writes[i]
@@ -119,17 +119,31 @@ func (p *plan) encodeJournals() {
 		if len(s.changes) == 0 {
 			continue
 		}
+		if len(s.changes) <= smallJournal {
+			p.scratch2 = codec.AppendJournalRecord(p.scratch2[:0],
+				codec.JournalRecord{Parts: 1, Changes: s.changes})
+			p.setJournal(s, 0, p.scratch2)
+			continue
+		}
 		for part, value := range codec.JournalParts(s.changes) {
-			p.scratch = codec.AppendJournalKey(p.scratch[:0], s.handle.Number, 0, part)
-			// The version in it is zeros until stamp fills it: not a valid key yet.
-			op := p.batch.SetDeferred(len(p.scratch), len(value))
-			copy(op.Key, p.scratch)
-			copy(op.Value, value)
-			_ = op.Finish()
-			at := p.batch.Len() - p.valueRoom(len(value)) - len(p.scratch)
-			s.journal = append(s.journal, journalPart{at: at, size: len(p.scratch), part: part})
+			p.setJournal(s, part, value)
 		}
 	}
+}
+
+// smallJournal is how many changes surely fit one part of a journal record.
+const smallJournal = codec.MaxJournalPart / (codec.MaxInternalKeySize + 16)
+
+// setJournal adds one part of a scope's journal record, and notes where its key lies.
+func (p *plan) setJournal(s *planScope, part int, value []byte) {
+	p.scratch = codec.AppendJournalKey(p.scratch[:0], s.handle.Number, 0, part)
+	// The version in it is zeros until stamp fills it: not a valid key yet.
+	op := p.batch.SetDeferred(len(p.scratch), len(value))
+	copy(op.Key, p.scratch)
+	copy(op.Value, value)
+	_ = op.Finish()
+	at := p.batch.Len() - p.valueRoom(len(value)) - len(p.scratch)
+	s.journal = append(s.journal, journalPart{at: at, size: len(p.scratch), part: part})
 }
 
 // stamp takes the commit's numbers and writes them into the batch. REQUIRES: the commit lock.
@@ -143,6 +157,7 @@ func (p *plan) stamp(version uint64, now int64) error {
 	}
 	rec := codec.CommitRecord{
 		Version: version, Previous: p.db.order.commit, Time: now, Flags: p.req.Flags,
+		Scopes: p.numbers[:0],
 	}
 	for i := range p.scopes {
 		s := &p.scopes[i]
@@ -155,6 +170,7 @@ func (p *plan) stamp(version uint64, now int64) error {
 		}
 		rec.Scopes = append(rec.Scopes, codec.ScopeCommit{Scope: s.handle.Number, Number: s.number})
 	}
+	p.numbers = rec.Scopes
 	p.scratch = codec.AppendCommitKey(p.scratch[:0], version)
 	p.scratch2 = codec.AppendCommitRecord(p.scratch2[:0], rec)
 	p.set(p.scratch, p.scratch2)

@@ -45,7 +45,12 @@ func checkFiles(fs vfs.FS, dir string, s sentinel) error {
 		return fmt.Errorf("%w: file %s: an outdated one is in use: found %s, expected %s or newer",
 			codec.ErrCorrupt, markerPrefix+"*", name, s.Manifest)
 	}
-	return scanManifest(fs, dir, name, s.State == stateClean)
+	whole, err := scanManifest(fs, dir, name, s.State == stateClean)
+	if err == nil && found == least && whole < int64(s.ManifestSize) {
+		err = fmt.Errorf("%w: file %s: offset %d: damaged or cut, %d bytes were whole",
+			codec.ErrCorrupt, name, whole, s.ManifestSize)
+	}
+	return err
 }
 
 // currentManifest finds the MANIFEST that Pebble would use: the one named by the newest marker file
@@ -86,27 +91,27 @@ func manifestNumber(name string) (uint64, error) {
 	return n, nil
 }
 
-// scanManifest reads every record of a MANIFEST, checksums included.
+// scanManifest reads every record of a MANIFEST, checksums included, and returns where the last whole
+// one ends.
 //
 // Pebble stops silently at the first record that does not check. That is right for a record that a
 // crash left half written at the end of the file, and wrong for a damaged one: behind a torn record
 // there is nothing, behind a damaged one usually more. What a cut of the last record alone takes
 // away (a flush, so commits) is found by the version checks after opening. After a clean close
 // nothing can be torn.
-func scanManifest(fs vfs.FS, dir, name string, clean bool) error {
+func scanManifest(fs vfs.FS, dir, name string, clean bool) (end int64, err error) {
 	f, err := fs.Open(fs.PathJoin(dir, name))
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%w: file %s: missing", codec.ErrCorrupt, name)
+		return 0, fmt.Errorf("%w: file %s: missing", codec.ErrCorrupt, name)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	data, err := io.ReadAll(f)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+		return 0, err
 	}
 	r := record.NewReader(bytes.NewReader(data), 0)
-	var end int64
 	for n := 0; ; n++ {
 		rec, err := r.Next()
 		if err == nil {
@@ -117,13 +122,13 @@ func scanManifest(fs vfs.FS, dir, name string, clean bool) error {
 			continue
 		}
 		if errors.Is(err, io.EOF) && n > 0 {
-			return nil
+			return end, nil
 		}
 		if n == 0 || clean || !tornTail(data, end) {
-			return fmt.Errorf("%w: file %s: offset %d: damaged record: %v",
+			return end, fmt.Errorf("%w: file %s: offset %d: damaged record: %v",
 				codec.ErrCorrupt, name, end, err)
 		}
-		return nil
+		return end, nil
 	}
 }
 

@@ -88,10 +88,7 @@ func (k *keeper) extend(version, scope uint64) error {
 	defer k.mu.Unlock()
 	s := k.current
 	s.Durable, s.Flushed = k.db.durable.load(), k.db.flushed.Load()
-	s.Durable = max(s.Durable, k.current.Durable)
-	if name := k.db.manifest.Load(); name != nil {
-		s.Manifest = *name
-	}
+	s.Durable = max(s.Durable, s.Flushed, k.current.Durable)
 	if high := max(version, s.Durable); high+versionBlock/2 > s.Versions {
 		s.Versions = high + versionBlock
 	}
@@ -105,6 +102,13 @@ func (k *keeper) extend(version, scope uint64) error {
 func (k *keeper) writeLocked(s sentinel) error {
 	if err := k.db.fault.err(); err != nil {
 		return err
+	}
+	if name := k.db.manifest.Load(); name != nil {
+		s.Manifest, s.ManifestSize = *name, 0
+		// What is written to it is synced at once; a size that cannot be had proves nothing.
+		if info, err := k.db.fs.Stat(k.db.fs.PathJoin(k.db.opts.Dir, *name)); err == nil {
+			s.ManifestSize = uint64(info.Size())
+		}
 	}
 	if err := writeSentinel(k.db.fs, k.db.opts.Dir, s); err != nil {
 		k.db.setFault("write "+sentinelName, err)
@@ -122,9 +126,6 @@ func (k *keeper) close(last uint64) error {
 	s := k.current
 	s.State, s.Durable, s.Flushed = stateClean, last, last
 	s.Versions, s.Scopes = k.db.order.version, k.db.lastScope.Load()
-	if name := k.db.manifest.Load(); name != nil {
-		s.Manifest = *name
-	}
 	return k.writeLocked(s)
 }
 

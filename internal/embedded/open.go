@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -38,6 +40,7 @@ type Report struct {
 //
 //	lock       the directory, against a second process
 //	guard      read the sentinel, check the files it vouches for
+//	rehearse   after a crash: Pebble opens read-only, and what it found is verified
 //	replay     Pebble opens; it may delete nothing yet
 //	verify     the newest commits are there, without a hole
 //	mark       the sentinel says that the directory is in use; numbers go on above its ceilings
@@ -89,10 +92,18 @@ func (d *DB) openStore() error {
 	if err != nil {
 		return err
 	}
+	if s.State == stateOpen {
+		if err := d.rehearse(s); err != nil {
+			return err
+		}
+	}
 	if err := d.replay(s); err != nil {
 		return err
 	}
 	err = d.verify(s)
+	if err == nil {
+		err = d.adopt(s)
+	}
 	if err == nil {
 		err = d.mark(s)
 	}
@@ -144,14 +155,31 @@ func isStoreFile(name string) bool {
 	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".log")
 }
 
+// rehearse replays the log without changing anything, and verifies what came out. The real replay
+// leaves the log behind: were it cut short by damage, the rest would be out of reach even if the file
+// came back from a copy.
+func (d *DB) rehearse(s sentinel) error {
+	o := d.pebbleOptions(true)
+	o.ReadOnly = true
+	o.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
+	store, err := openPebble(d.opts.Dir, o)
+	if err != nil {
+		return nameOpenError(err)
+	}
+	d.store = store
+	err = d.verify(s)
+	d.order = order{}
+	return d.readFailed(errors.Join(err, closePebble(store)))
+}
+
 // replay lets Pebble open the directory and read its log.
 func (d *DB) replay(s sentinel) error {
 	d.boot = s.Boot
 	if s.State == stateOpen {
 		d.boot++
 	}
-	d.report = Report{Created: s.State == stateCreating, Clean: s.State != stateOpen,
-		Proven: s.Durable, BootEpoch: d.boot}
+	d.report.Created, d.report.Clean = s.State == stateCreating, s.State != stateOpen
+	d.report.Proven, d.report.BootEpoch = s.Durable, d.boot
 	opened := make(chan error, 1)
 	go func() {
 		store, err := openPebble(d.opts.Dir, d.pebbleOptions(s.State != stateCreating))
@@ -181,19 +209,22 @@ func (d *DB) replay(s sentinel) error {
 // openPatience is how long Open waits for Pebble once an operation has failed.
 const openPatience = 3 * time.Second
 
-// nameOpenError tells damage from a failing disk.
+// nameOpenError tells a failing disk from damage: what the operating system refuses is the disk, and
+// whatever else Pebble stumbles over, a file that is missing among it, is damage.
 func nameOpenError(err error) error {
-	if err == nil {
+	var path *fs.PathError
+	var errno syscall.Errno
+	switch {
+	case err == nil:
 		return nil
+	case pebble.IsCorruptionError(err), errors.Is(err, os.ErrNotExist):
+	case errors.As(err, &path), errors.As(err, &errno):
+		return fmt.Errorf("%w: %w", backend.ErrStorage, err)
 	}
-	if pebble.IsCorruptionError(err) || errors.Is(err, pebble.ErrDBDoesNotExist) ||
-		errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%w: %v", codec.ErrCorrupt, err)
-	}
-	return fmt.Errorf("%w: %w", backend.ErrStorage, err)
+	return fmt.Errorf("%w: %v", codec.ErrCorrupt, err)
 }
 
-// verify finds the newest commit and checks that none before it is missing.
+// verify finds the newest commit and checks that none before it is missing. It changes nothing.
 func (d *DB) verify(s sentinel) error {
 	if err := d.verifyChain(s); err != nil {
 		return err
@@ -205,12 +236,26 @@ func (d *DB) verify(s sentinel) error {
 		return fmt.Errorf("%w: the newest commit is %d, but the database was closed with %d",
 			codec.ErrCorrupt, last, s.Durable)
 	case last < s.Durable:
-		return fmt.Errorf("%w: the newest commit is %d, but %d was on stable storage: the log %s "+
-			"or a table is damaged", codec.ErrCorrupt, last, s.Durable, d.report.LogFile)
+		return fmt.Errorf("%w: the newest commit is %d, but %d was on stable storage: %s, or a "+
+			"table", codec.ErrCorrupt, last, s.Durable, d.logSuspect())
 	case last > s.Versions:
 		return fmt.Errorf("%w: file %s: commit %d is above its ceiling %d: it is an old copy",
 			codec.ErrCorrupt, sentinelName, last, s.Versions)
 	}
+	return nil
+}
+
+// logSuspect says which log is to blame when commits are missing.
+func (d *DB) logSuspect() string {
+	if d.report.LogFile == "" {
+		return "the log file (*.log) is missing"
+	}
+	return fmt.Sprintf("file %s: damaged or cut at offset %d", d.report.LogFile, d.report.LogOffset)
+}
+
+// adopt takes over what was found: numbers go on above everything that was ever handed out.
+func (d *DB) adopt(s sentinel) error {
+	last := d.order.commit
 	d.published.raise(last)
 	d.durable.raise(last)
 	d.flushed.Store(s.Flushed)
@@ -248,8 +293,8 @@ func (d *DB) verifyChain(s sentinel) error {
 		if err != nil {
 			return closeIter(it, err)
 		}
-		// The walk begins at or behind Flushed: the first record's predecessor may not be in it.
-		if d.order.commit != 0 && rec.Previous != d.order.commit {
+		// The walk begins with the commit at Flushed, whose predecessor is not in it.
+		if version != s.Flushed && rec.Previous != d.order.commit {
 			return closeIter(it, fmt.Errorf("%w: commit %d follows %d, but %d was found before it",
 				codec.ErrCorrupt, version, rec.Previous, d.order.commit))
 		}
@@ -261,9 +306,6 @@ func (d *DB) verifyChain(s sentinel) error {
 // mark writes the sentinel of an open database. From here on a crash counts as one.
 func (d *DB) mark(s sentinel) error {
 	s.State, s.Boot = stateOpen, d.boot
-	if name := d.manifest.Load(); name != nil {
-		s.Manifest = *name
-	}
 	s.Durable = d.order.commit
 	s.Versions = d.order.version + versionBlock
 	s.Scopes = min(d.lastScope.Load()+scopeBlock, uint64(codec.MaxScope))

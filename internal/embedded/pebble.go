@@ -116,6 +116,9 @@ func (d *DB) pebbleEvents() *pebble.EventListener {
 			if v := d.marks.flushing.Load(); info.Err == nil && v > d.flushed.Load() {
 				d.flushed.Store(v)
 			}
+			if d.fs.serving.Load() {
+				signal(d.keeper.work) // the log it was in may be deleted now
+			}
 		},
 	}
 }

@@ -28,6 +28,7 @@ type plan struct {
 	patches  []int  // where in the batch a version goes
 	scratch  []byte // for keys
 	scratch2 []byte // for values
+	numbers  []codec.ScopeCommit
 
 	existed  int
 	expired  int
@@ -61,6 +62,9 @@ type planWrite struct {
 	skip  bool           // has nothing to do
 }
 
+// maxPooled is the number of writes up to which a plan's slices are kept for the next commit.
+const maxPooled = 1024
+
 var planPool = sync.Pool{New: func() any { return new(plan) }}
 
 func (d *DB) newPlan(r *backend.Request) *plan {
@@ -73,12 +77,21 @@ func (d *DB) newPlan(r *backend.Request) *plan {
 func (p *plan) release() {
 	p.unpin()
 	p.dropBatch()
-	clear(p.scopes)
+	for i := range p.scopes {
+		s := &p.scopes[i]
+		changes, journal := s.changes, s.journal
+		clear(changes)
+		*s = planScope{changes: changes[:0], journal: journal[:0]}
+	}
 	clear(p.writes)
 	clear(p.conditions)
+	if cap(p.writes) > maxPooled { // one huge commit must not keep its memory for ever
+		*p = plan{}
+	}
 	*p = plan{
 		scopes: p.scopes[:0], writes: p.writes[:0], conditions: p.conditions[:0],
 		patches: p.patches[:0], scratch: p.scratch[:0], scratch2: p.scratch2[:0],
+		numbers: p.numbers[:0],
 	}
 	planPool.Put(p)
 }

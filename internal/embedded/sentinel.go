@@ -30,7 +30,10 @@ type sentinel struct {
 	Flushed  uint64 // every commit up to this version is in tables, out of the log
 	Versions uint64 // no version above this one was handed out
 	Scopes   uint64 // no scope number above this one was handed out
-	Manifest string // Pebble's MANIFEST when this was written: an older one must not be in use
+	// Manifest is Pebble's MANIFEST when this was written: an older one must not be in use, and so
+	// many bytes of this one must be whole.
+	Manifest     string
+	ManifestSize uint64
 }
 
 const (
@@ -48,8 +51,8 @@ func (s sentinel) encode() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\nformat %d\nrequired %d\noptional %d\nid %s\nstate %s\nboot %d\n",
 		sentinelTitle, s.Format, s.Required, s.Optional, s.ID, s.State, s.Boot)
-	fmt.Fprintf(&b, "durable %d\nflushed %d\nversions %d\nscopes %d\nmanifest %s\n",
-		s.Durable, s.Flushed, s.Versions, s.Scopes, s.Manifest)
+	fmt.Fprintf(&b, "durable %d\nflushed %d\nversions %d\nscopes %d\nmanifest %s\nmanifestsize %d\n",
+		s.Durable, s.Flushed, s.Versions, s.Scopes, s.Manifest, s.ManifestSize)
 	fmt.Fprintf(&b, "crc32c %08x\n", crc32.Checksum([]byte(b.String()), castagnoli))
 	return []byte(b.String())
 }
@@ -91,6 +94,7 @@ func decodeSentinel(data []byte) (sentinel, error) {
 	}
 	s.Boot, s.Durable, s.Flushed = number("boot", 64), number("durable", 64), number("flushed", 64)
 	s.Versions, s.Scopes = number("versions", 64), number("scopes", 64)
+	s.ManifestSize = number("manifestsize", 64)
 	s.ID, s.State, s.Manifest = fields["id"], fields["state"], fields["manifest"]
 	if !ok || (s.State != stateCreating && s.State != stateOpen && s.State != stateClean) {
 		return s, corruptSentinel("a line is missing or malformed")

@@ -188,7 +188,10 @@ type storeFile struct {
 
 // settle decides what Pebble gets to see of a failure.
 func (f *storeFile) settle(op string, err error) error {
-	if f.fs.failed(op+" "+f.name, err) != nil && f.log && f.fs.serving.Load() {
+	if err == nil {
+		return nil
+	}
+	if err = f.fs.failed(op+" "+f.name, err); f.log && f.fs.serving.Load() {
 		return nil
 	}
 	return err
