@@ -75,6 +75,7 @@ func (d *DB) commit(ctx context.Context, p *plan) (backend.Outcome, error) {
 		}
 		out, again, err := d.place(ctx, p)
 		if err != nil {
+			d.settleDoubt(ctx, p)
 			return backend.Outcome{}, err
 		}
 		if again { // a scope's record changed between prepare and lock
@@ -85,9 +86,19 @@ func (d *DB) commit(ctx context.Context, p *plan) (backend.Outcome, error) {
 			continue
 		}
 		if out.Version == 0 {
+			d.settleDoubt(ctx, p)
 			return out, nil
 		}
 		return out, d.await(p, out.Version)
+	}
+}
+
+// settleDoubt lets an answer that rests on commits which readers do not see yet (a conflict, a delete
+// that found nothing) wait until they do: the caller's next read must agree with it. Only a strict
+// database has such commits. An answer does not change for a context that is done meanwhile.
+func (d *DB) settleDoubt(ctx context.Context, p *plan) {
+	if p.seen > d.published.load() {
+		_ = d.published.wait(ctx, p.seen, d.fault.err)
 	}
 }
 
@@ -96,6 +107,7 @@ func (d *DB) place(ctx context.Context, p *plan) (out backend.Outcome, again boo
 	now := d.opts.Clock().UnixNano()
 	d.commitLock.Lock()
 	defer d.commitLock.Unlock()
+	p.seen = d.order.commit
 	if err := ctx.Err(); err != nil {
 		return out, false, err
 	}

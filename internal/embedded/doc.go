@@ -16,7 +16,8 @@
 //	sync.go       durability modes;  watermark.go  published and durable versions
 //	sweep.go      expired keys
 //	open.go       recovery;  guard.go, sentinel.go, keeper.go  what protects it
-//	storefs.go    what stands between Pebble and a failing disk;  fault.go  the first failure
+//	storefs.go, storefile.go  what stands between Pebble and a failing disk;  fault.go  the first
+//	              failure
 //	pebble.go     Pebble's options and events
 //
 // What is written where is specified in docs/format.md; which damage and which crash leads to what,

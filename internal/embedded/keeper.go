@@ -105,9 +105,8 @@ func (k *keeper) writeLocked(s sentinel) error {
 	}
 	if name := k.db.manifest.Load(); name != nil {
 		s.Manifest, s.ManifestSize = *name, 0
-		// What is written to it is synced at once; a size that cannot be had proves nothing.
-		if info, err := k.db.fs.Stat(k.db.fs.PathJoin(k.db.opts.Dir, *name)); err == nil {
-			s.ManifestSize = uint64(info.Size())
+		if f := k.db.fs.synced.Load(); f != nil && f.name == *name {
+			s.ManifestSize = f.size
 		}
 	}
 	if err := writeSentinel(k.db.fs, k.db.opts.Dir, s); err != nil {

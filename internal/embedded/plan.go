@@ -30,6 +30,7 @@ type plan struct {
 	scratch2 []byte // for values
 	numbers  []codec.ScopeCommit
 
+	seen     uint64 // newest commit when the request was checked
 	existed  int
 	expired  int
 	live     int // writes that take effect
