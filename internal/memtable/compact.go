@@ -4,9 +4,9 @@ import (
 	"sync/atomic"
 )
 
-// walk calls do for every living entry that has its newest record in a segment: the entry, which may
-// lie elsewhere, its offset, its newest record's, and the words that both take up here. do may drop
-// or move the entry.
+// walk calls do for every living entry that has its newest record in a segment: the entry, which
+// may lie elsewhere, its offset, its newest record's, and the words that both take up here. do may
+// drop or move the entry.
 func (t *Table) walk(g *segment, do func(e []uint64, off, record uint64, size int)) {
 	base := g.number << t.arena.shift
 	for i := 0; i < g.used; {
@@ -69,9 +69,9 @@ func (t *Table) moveHeaders(g *segment) {
 	}
 }
 
-// moveEntry copies an entry with its newest record, unless that is large, leads order and index to the copy, and leaves
-// the original dead but readable. Older versions stay where they are: the chain ends where their
-// segment is gone.
+// moveEntry copies an entry with its newest record, unless that is large, leads order and index to
+// the copy, and leaves the original dead but readable. Older versions stay where they are: the
+// chain ends where their segment is gone.
 func (t *Table) moveEntry(e []uint64, off, record uint64) {
 	r := t.arena.at(record)
 	n, size := entrySize(e[entryIdent]), recordLen(r)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -280,4 +281,35 @@ func TestMovedEntriesStayInAScan(t *testing.T) {
 		require.Equal(t, fmt.Sprintf("%03d", i), c.Key())
 	}
 	require.False(t, c.Next() || c.Partial())
+}
+
+// TestOvertakenReaderLooksAgain puts a reader where a move or an eviction overtook it, which takes
+// nanoseconds otherwise: what it was led to is gone, and leads elsewhere a moment later.
+func TestOvertakenReaderLooksAgain(t *testing.T) {
+	tb := New(Options{})
+	s := tb.NewScope(1, true)
+	s.Apply('k', "b", Record{Version: 1, Stamp: 1})
+	s.Apply('k', "a", Record{Version: 2, Stamp: 2})
+	e, off, b, i := tb.find(tb.index.hash(s.id, 'k', "a"), ident(s.id, 'k', 1), "a")
+	const gone = 99 << 17
+	words := map[string]*uint64{"slot": &b[1+i], "head": &e[entryHead]}
+	chunk, at := s.order('k').place(uint32(e[entrySerial]))
+	words["serial"] = &s.order('k').chunks[chunk][at]
+	for name, w := range words {
+		t.Run(name, func(t *testing.T) {
+			was := atomic.LoadUint64(w)
+			atomic.StoreUint64(w, was&^offsetMask|gone)
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				time.Sleep(5 * time.Millisecond)
+				atomic.StoreUint64(w, was)
+			})
+			r, ref, ans := s.Get('k', "a", 2)
+			require.Equal(t, Found, ans)
+			require.EqualValues(t, off, ref)
+			require.EqualValues(t, 2, r.Version)
+			require.Equal(t, []string{"a", "b"}, scanKeys(t, s, "", "", false, 2))
+			wg.Wait()
+		})
+	}
 }

@@ -83,14 +83,14 @@
 //  6. live: segment.live counts the words of its living entries and of newest records, so a
 //     segment with live 0 holds nothing that a reader could not get elsewhere.
 //
-// 2, 3 and 5 are asserted under -tags invariants; 4 and 6 by verify in the tests, after each step
-// of the model test.
+// 2 and 3 are asserted under -tags invariants; 4 and 6 by verify, which the model test calls after
+// each step; 5 and all of them together by the model test's judgement of every answer.
 //
 // # Eviction
 //
 // Memory is freed by emptying segments. Garbage first (superseded versions, dropped scopes): a
 // segment a quarter of which is dead is emptied by moving the rest, which costs no scope anything.
-// Then the entries of scopes that were marked cold; then the oldest segment, where an entry that was
-// used since the last visit gets a second chance, up to half of the segment. Moving an entry takes
-// its newest version along and leaves older ones behind. See evict.go and compact.go.
+// Then the entries of scopes that were marked cold; then the oldest segment, where an entry that
+// was used since the last visit gets a second chance, up to half of the segment. Moving an entry
+// takes its newest version along and leaves older ones behind. See evict.go and compact.go.
 package memtable

@@ -52,7 +52,10 @@ func genKey(t *rapid.T) string {
 }
 
 func (m *truth) pick(t *rapid.T) *twin { return m.scopes[m.index(t)] }
-func (m *truth) index(t *rapid.T) int  { return rapid.IntRange(0, len(m.scopes)-1).Draw(t, "scope") }
+
+func (m *truth) index(t *rapid.T) int {
+	return rapid.IntRange(0, len(m.scopes)-1).Draw(t, "scope")
+}
 
 func (m *truth) newScope(t *rapid.T) {
 	w := &twin{complete: rapid.Bool().Draw(t, "complete"), keys: map[string][]Record{},
