@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+)
+
+// choose keeps the cases that are asked for: by full name or by the parts that a name begins with,
+// separated by commas. Nothing asked for means all but the heavy ones; those come when their full
+// name is given, or "all".
+func choose(plan []measure.Case, asked string) ([]measure.Case, error) {
+	wanted := map[string]bool{}
+	patterns := strings.Split(asked, ",")
+	for _, pattern := range patterns {
+		pattern = strings.Trim(strings.TrimSpace(pattern), "/")
+		if pattern == "" && len(patterns) > 1 {
+			continue // a comma too many
+		}
+		found := false
+		for _, c := range plan {
+			whole := pattern == "all" || pattern == c.Name
+			if whole || !c.Heavy && (pattern == "" || strings.HasPrefix(c.Name, pattern+"/")) {
+				wanted[c.Name], found = true, true
+			}
+		}
+		if !found {
+			return nil, unknown(plan, pattern)
+		}
+	}
+	var chosen []measure.Case
+	for _, c := range plan {
+		if wanted[c.Name] {
+			chosen = append(chosen, c)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("-workloads %q names no workload", asked)
+	}
+	return chosen, nil
+}
+
+// unknown names what was probably meant.
+func unknown(plan []measure.Case, pattern string) error {
+	best, least := "", 0
+	for _, c := range plan {
+		parts := strings.Split(c.Name, "/")
+		for n := range parts {
+			name := strings.Join(parts[:n+1], "/")
+			if d := distance(pattern, name); best == "" || d < least {
+				best, least = name, d
+			}
+			// A name without its group: people leave it out.
+			if d := distance(pattern, strings.Join(parts[1:n+1], "/")) + 1; n > 0 && d < least {
+				best, least = name, d
+			}
+		}
+	}
+	return fmt.Errorf("no workload is called %q, the nearest is %q; "+
+		"-workloads list prints all", pattern, best)
+}
+
+// distance is the number of characters to insert, delete or replace to get from a to b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// list prints every workload with what it does.
+func list(w io.Writer, plan []measure.Case) error {
+	group, last := "", ""
+	for _, c := range plan {
+		if c.Name == last {
+			continue // another system's
+		}
+		last = c.Name
+		g, _, _ := strings.Cut(c.Name, "/")
+		if group != "" && g != group {
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+		}
+		group = g
+		about := c.About
+		if c.Heavy {
+			about += " (on request)"
+		}
+		if _, err := fmt.Fprintf(w, "%-37s %s\n", c.Name, about); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/workloads"
+)
+
+// child makes the test binary behave as the command.
+const child = "INMEM_BENCH_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(child) != "" {
+		os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr, workloads.Systems()))
+	}
+	os.Exit(m.Run())
+}
+
+func command(t *testing.T, systems []measure.System, args ...string) (code int, out, err string) {
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), args, &stdout, &stderr, systems)
+	return code, stdout.String(), stderr.String()
+}
+
+func TestFlagMistakesAreTold(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for args, says := range map[string]string{
+		"-mode lazy":                         `-mode is "lazy", expected one of strict, batched, async, none`,
+		"-repeats 0":                         "-repeats is 0, expected 1 to 1000",
+		"-time 1us":                          "-time is 1µs, expected at least 1ms",
+		"-time soon":                         `invalid value "soon" for flag -time`,
+		"-keys 0":                            "-keys is 0",
+		"-keys 1000001":                      "-keys is 1000001",
+		"-value-size -1":                     "-value-size is -1",
+		"-keys 1000000 -value-size 1000000":  "more than 8 GiB",
+		"-memory 0":                          "-memory is 0",
+		"-seed 12x":                          `invalid value "12x" for flag -seed`,
+		"-json - -gobench -":                 "cannot both be -",
+		"-dir /no/such":                      "no such",
+		"-dir " + file:                       "is not a directory",
+		"-frobnicate":                        "flag provided but not defined: -frobnicate",
+		"txn_commit":                         `"txn_commit" is not a flag; workloads are chosen with -workloads`,
+		"-workloads engine_gte":              `no workload is called "engine_gte", the nearest is "engine_get"`,
+		"-workloads multi_put":               `the nearest is "txn_commit/multi_put"`,
+		"-workloads txn_commit/multi_put/11": `the nearest is "txn_commit/multi_put/1`,
+		"-workloads engine_get,same_keys/4":  `the nearest is "conflict/same_key/4"`,
+		"-workloads ,":                       "names no workload",
+		"-workloads engine_g":                `the nearest is "engine_get"`,
+	} {
+		code, out, err := command(t, workloads.Systems(), strings.Fields(args)...)
+		require.Equal(t, exitUsage, code, args)
+		require.Empty(t, out, args)
+		require.Contains(t, err, says, args)
+		require.Contains(t, err, "-h explains the flags")
+	}
+	_, _, err := command(t, nil, "-mode", "lazy", "-keys", "0")
+	require.Contains(t, err, "-mode is")
+	require.Contains(t, err, "-keys is", "all faults at once")
+}
+
+func TestHelpExplainsEveryFlag(t *testing.T) {
+	code, out, err := command(t, workloads.Systems(), "-h")
+	require.Zero(t, code)
+	require.Empty(t, err)
+	(&options{}).flagSet().VisitAll(func(f *flag.Flag) {
+		require.Regexp(t, `\n  -`+f.Name+`[ \n]`, out)
+	})
+	require.Contains(t, out, "examples:")
+	for line := range strings.Lines(out) {
+		require.LessOrEqual(t, len(line), 101, "%q", line)
+	}
+}
+
+func TestListNamesEveryWorkloadOnce(t *testing.T) {
+	code, out, _ := command(t, workloads.Systems(), "-workloads", "list")
+	require.Zero(t, code)
+	require.Equal(t, 1, strings.Count(out, "engine_get/hot_key "))
+	require.Contains(t, out, "engine_key_scaling/get_rotating/1m")
+	require.Contains(t, out, "(on request)")
+}
+
+func TestChoose(t *testing.T) {
+	plan := measure.Plan(workloads.Systems(), measure.Config{Keys: 1, Mode: "batched"})
+	names := func(asked string) (list []string) {
+		chosen, err := choose(plan, asked)
+		require.NoError(t, err)
+		for _, c := range chosen {
+			if !c.System.Limit {
+				list = append(list, c.Name)
+			}
+		}
+		return list
+	}
+	require.Len(t, names("all"), len(names(""))+1)
+	require.Len(t, names("txn_commit/multi_put"), 3)
+	require.Equal(t, []string{"conflict/same_key/2", "conflict/same_key/4"},
+		names("conflict/same_key/4, conflict/same_key/,"), "in the order of the plan")
+	require.NotContains(t, names("engine_key_scaling"), "engine_key_scaling/get_rotating/1m")
+	require.Len(t, names("engine_key_scaling/get_rotating/1m"), 1)
+}
+
+func TestRunWritesEveryForm(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	code, out, stderr := command(t, workloads.Systems(), "-workloads", "txn_commit/multi_put,snapshot",
+		"-mode", "none", "-time", "2ms", "-repeats", "2", "-keys", "50", "-dir", dir,
+		"-json", path("json"), "-gobench", path("bench"), "-memprofile", path("mem"),
+		"-cpuprofile", path("cpu"))
+	require.Zero(t, code, stderr)
+	require.Contains(t, out, "txn_commit/multi_put/10")
+	require.Contains(t, out, "none: nothing is ever written to disk")
+	require.Contains(t, out, "All results were checked and right.")
+	require.Contains(t, stderr, "repeat 2 of 2")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 4, "the databases are gone")
+	for _, e := range entries {
+		info, err := e.Info()
+		require.NoError(t, err)
+		require.Positive(t, info.Size(), e.Name())
+	}
+}
+
+func TestJSONOnStandardOutputIsAlone(t *testing.T) {
+	code, out, stderr := command(t, workloads.Systems(), "-quiet", "-workloads",
+		"engine_get/hot_key", "-mode", "none", "-time", "1ms", "-repeats", "1", "-json", "-")
+	require.Zero(t, code, stderr)
+	require.True(t, json.Valid([]byte(out)))
+	require.Contains(t, stderr, "Summary")
+	require.NotContains(t, stderr, "repeat 1 of 1")
+}
+
+// broken is a system that answers wrongly.
+func broken(measure.Config) []measure.Workload {
+	return []measure.Workload{{Name: "g/liar",
+		Setup: func(context.Context, string) (*measure.Trial, error) {
+			return &measure.Trial{Op: func(context.Context, int, int) error {
+				return measure.Wrongf("two and two are 5")
+			}}, nil
+		}}}
+}
+
+func TestAWrongAnswerEndsTheRun(t *testing.T) {
+	dir := t.TempDir()
+	code, out, stderr := command(t, []measure.System{{Name: "x", Workloads: broken}}, "-dir", dir)
+	require.Equal(t, exitFailed, code)
+	require.Empty(t, out)
+	require.Contains(t, stderr, "g/liar (x)")
+	require.Contains(t, stderr, "wrong answer: two and two are 5")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
+func TestFilesThatCannotBeWrittenAreToldFirst(t *testing.T) {
+	for _, f := range []string{"-json", "-gobench", "-memprofile", "-cpuprofile"} {
+		code, _, stderr := command(t, []measure.System{{Name: "x", Workloads: broken}},
+			"-quiet", f, filepath.Join(t.TempDir(), "no", "such"))
+		require.Equal(t, exitFailed, code)
+		require.NotContains(t, stderr, "liar", f)
+	}
+}
+
+func TestStoppedContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errStopped)
+	var stderr bytes.Buffer
+	code := run(ctx, []string{"-dir", t.TempDir()}, io.Discard, &stderr, workloads.Systems())
+	require.Equal(t, exitStopped, code)
+	require.Contains(t, stderr.String(), "stopped")
+}
+
+// Ctrl-C in the middle of the work: code 130, nothing left behind.
+func TestInterruptLeavesNothing(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no signal can be sent to another process")
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-dir", dir, "-time", "1m")
+	cmd.Env = append(os.Environ(), child+"=1")
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	first := make([]byte, 6)
+	_, err = io.ReadFull(stderr, first) // the first line of progress: the databases are there
+	require.NoError(t, err)
+	require.Equal(t, "repeat", string(first))
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	rest, err := io.ReadAll(stderr)
+	require.NoError(t, err)
+	require.Contains(t, string(rest), "stopped")
+	var exit *exec.ExitError
+	require.True(t, errors.As(cmd.Wait(), &exit))
+	require.Equal(t, exitStopped, exit.ExitCode())
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	require.Less(t, exit.UserTime(), 10*time.Second)
+}

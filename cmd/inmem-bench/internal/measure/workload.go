@@ -1,0 +1,93 @@
+// Package measure runs workloads: setup, warm-up, the timed part, the check of the results, again
+// and again and interleaved, and turns what it saw into figures. It knows no database.
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Config is what all workloads of one invocation share.
+type Config struct {
+	// Keys is the number of keys in the larger databases.
+	Keys int
+	// ValueSize is the size of plain values in bytes; 0 stands for int64 values.
+	ValueSize int
+	// Seed starts every sequence of random keys.
+	Seed uint64
+	// Mode is the durability mode by its name: strict, batched, async or none.
+	Mode string
+	// Memory is the memory budget of a database, in bytes.
+	Memory int64
+}
+
+// System is something that can be measured: a database, or a limit that none can beat.
+type System struct {
+	// Name is short and unique.
+	Name string
+	// Limit says that this is not a rival but a yardstick: results of other systems for the same
+	// workload are given as a ratio to it.
+	Limit bool
+	// Workloads lists what the system can do, in the order of the report.
+	Workloads func(Config) []Workload
+}
+
+// Workload is one case to measure. Systems that do the same work give it the same name.
+type Workload struct {
+	// Name is "group/case" or "group/case/parameter", as in the original system.
+	Name string
+	// About says in one line what an operation is, and on which data.
+	About string
+	// Mode is the durability mode that the work is really done in; empty where nothing is written
+	// and nothing could be.
+	Mode string
+	// Workers is the number of goroutines that call Op; 0 is one.
+	Workers int
+	// Heavy keeps the workload out of the default selection.
+	Heavy bool
+	// Synced is the number of bytes of user data that one operation puts on stable storage before
+	// it returns, 0 if it does not. It is what a raw log has to write to compare.
+	Synced int
+	// Setup prepares one trial, untimed. It is called once per repeat, with an empty directory.
+	Setup func(ctx context.Context, dir string) (*Trial, error)
+}
+
+// Trial is one prepared repeat of a workload. Op is required, the rest optional.
+type Trial struct {
+	// Op does one operation and checks its result. Worker counts from 0; i counts the operations of
+	// that worker from 0, warm-up included. Each worker calls from a goroutine of its own, in
+	// sequence. ErrExhausted ends the worker's part of the trial early and soundly.
+	Op func(ctx context.Context, worker, i int) error
+	// Check looks, after the timed part, whether the data is what the operations must have left;
+	// done is the number of operations of each worker, warm-up included.
+	Check func(ctx context.Context, done []int) error
+	// Metrics are further figures of the trial, asked for after Check.
+	Metrics func() []Metric
+	// Close releases everything. It is called once, also after errors.
+	Close func() error
+}
+
+// Metric is a figure beside time, such as the share of attempts that succeeded.
+type Metric struct {
+	Name  string  `json:"name"`
+	Unit  string  `json:"unit"`
+	Value float64 `json:"value"`
+}
+
+// ErrExhausted is returned by an Op that has used up what Setup prepared.
+var ErrExhausted = errors.New("nothing is left to work on")
+
+// WrongAnswer says that a database gave a result that cannot be right.
+type WrongAnswer struct {
+	// Text says what was found and what was expected.
+	Text string
+}
+
+// Error implements error.
+func (w *WrongAnswer) Error() string { return "wrong answer: " + w.Text }
+
+// Wrongf makes a WrongAnswer.
+func Wrongf(format string, args ...any) error {
+	return &WrongAnswer{Text: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,79 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+)
+
+// IsTerminal says whether something is written to a terminal that understands control sequences.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// StyleOf colours only terminals, and none if NO_COLOR is set.
+func StyleOf(w io.Writer) Style {
+	return Style{Color: IsTerminal(w) && os.Getenv("NO_COLOR") == ""}
+}
+
+// Progress shows how far a run is: a bar that is drawn over and over on a terminal, else one line
+// for each round of repeats.
+type Progress struct {
+	w        io.Writer
+	terminal bool
+	style    Style
+	start    time.Time
+	drawn    bool
+}
+
+// NewProgress writes to w, which is usually the standard error output.
+func NewProgress(w io.Writer) *Progress {
+	return &Progress{w: w, terminal: IsTerminal(w), style: StyleOf(w), start: time.Now()}
+}
+
+// Step shows that a trial begins. Output that fails is not worth stopping for.
+func (p *Progress) Step(s measure.Step) {
+	took := time.Since(p.start)
+	if !p.terminal {
+		if s.Number%(s.Of/s.Repeats) == 0 {
+			fmt.Fprintf(p.w, "repeat %d of %d, %d workloads%s\n",
+				s.Repeat+1, s.Repeats, s.Of/s.Repeats, left(took, s))
+		}
+		return
+	}
+	const cells = 24
+	full := cells * s.Number / s.Of
+	bar := strings.Repeat("█", full)
+	if p.style.Color {
+		bar = "\x1b[32m" + bar + "\x1b[0m"
+	}
+	fmt.Fprintf(p.w, "\r\x1b[K%s%s %3d%% %s%s", bar, strings.Repeat("░", cells-full),
+		100*s.Number/s.Of, cut(s.Name, 33), left(took, s))
+	p.drawn = true
+}
+
+// left estimates the time that is still to come, once there is something to judge by.
+func left(took time.Duration, s measure.Step) string {
+	if s.Number < 5 {
+		return ""
+	}
+	rest := took / time.Duration(s.Number) * time.Duration(s.Of-s.Number)
+	return fmt.Sprintf(", about %.0f s left", rest.Seconds())
+}
+
+// Done removes the bar.
+func (p *Progress) Done() {
+	if p.drawn {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.drawn = false
+	}
+}

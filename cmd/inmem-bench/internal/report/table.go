@@ -1,0 +1,97 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+)
+
+// Width is the number of columns that everything for people fits into.
+const Width = 100
+
+// Style says how text for people is decorated. The zero value is plain.
+type Style struct {
+	// Color allows the escape sequences of terminals.
+	Color bool
+}
+
+func (s Style) bold(text string) string {
+	if !s.Color {
+		return text
+	}
+	return "\x1b[1m" + text + "\x1b[0m"
+}
+
+const rowFormat = "%-37s%8s%6s%8s%8s%8s%8s  %s\n"
+
+// Table writes a line for every workload, those of one group together.
+func (r *Report) Table(w io.Writer, s Style) error {
+	var b strings.Builder
+	header := fmt.Sprintf(rowFormat,
+		"workload", "ops/s", "±", "p50", "p99", "p99.9", "allocs", "of limit")
+	b.WriteString(s.bold(strings.TrimSuffix(header, "\n")) + "\n")
+	list := r.subjects()
+	several := false
+	for _, res := range list {
+		several = several || res.System.Name != list[0].System.Name
+	}
+	group, exhausted := "", false
+	for _, res := range list {
+		g, _, _ := strings.Cut(res.Name, "/")
+		if group != "" && g != group {
+			b.WriteByte('\n')
+		}
+		group = g
+		name := res.Name
+		if several {
+			name += " " + res.System.Name
+		}
+		exhausted = exhausted || res.Exhausted()
+		l := res.Latency()
+		spread := fmt.Sprintf("%.0f%%", 100*res.Rate().Spread())
+		fmt.Fprintf(&b, rowFormat, cut(name, 37), rateCell(res), spread, Duration(l.Quantile(.5)),
+			Duration(l.Quantile(.99)), Duration(l.Quantile(.999)), allocs(res), r.note(res))
+	}
+	if exhausted {
+		b.WriteString("\n* ended before its time: the prepared keys were used up\n")
+	}
+	return writeTrimmed(w, b.String())
+}
+
+// rateCell is the median rate, marked if a repeat ran out of keys.
+func rateCell(res *measure.Result) string {
+	if res.Exhausted() {
+		return "*" + Rate(res.Rate().Median)
+	}
+	return Rate(res.Rate().Median)
+}
+
+// note is the last column: the ratio to the limit, else the first further figure.
+func (r *Report) note(res *measure.Result) string {
+	if ratio, limit, ok := res.Ratio(r.Results); ok {
+		return cut(fmt.Sprintf("%.2f %s", ratio.Median, limit), 15)
+	}
+	for _, m := range res.Metrics() {
+		return cut(percent(m.Value)+" "+m.Name, 15)
+	}
+	return ""
+}
+
+func allocs(res *measure.Result) string {
+	n := res.Allocs().Median
+	if n < 0.05 {
+		return "0"
+	}
+	return fmt.Sprintf("%.1f", n)
+}
+
+// cut shortens text that is too long for its column.
+func cut(text string, width int) string {
+	runes := []rune(text)
+	if len(runes) <= width {
+		return text
+	}
+	return string(runes[:width-1]) + "…"
+}

@@ -1,0 +1,99 @@
+// Package workloads holds the workloads of the original system, one file per group, done through
+// the public API of in-mem, and the limits beside them: an unlocked Go map, and a raw log with one
+// sync per record.
+package workloads
+
+import (
+	"sync"
+
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+)
+
+// The names of the systems.
+const (
+	InMem   = "inmem"
+	GoMap   = "go-map"
+	RawSync = "raw-sync"
+)
+
+// Systems are in-mem and the limits that it is compared with.
+func Systems() []measure.System {
+	return []measure.System{
+		{Name: InMem, Workloads: inMem},
+		{Name: GoMap, Limit: true, Workloads: goMap},
+		{Name: RawSync, Limit: true, Workloads: rawSync},
+	}
+}
+
+// inMem lists all workloads in the order of the report.
+func inMem(cfg measure.Config) []measure.Workload {
+	m := newMaker(cfg)
+	var all []measure.Workload
+	for _, group := range [][]measure.Workload{
+		m.gets(), m.puts(), m.deletes(), m.sizes(), m.keyScaling(),
+		m.commits(), m.reads(), m.cas(), m.snapshots(), m.conflicts(), m.durability(),
+	} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+// maker makes the workloads of one configuration.
+type maker struct {
+	cfg    measure.Config
+	values values
+}
+
+func newMaker(cfg measure.Config) *maker {
+	return &maker{cfg: cfg, values: makeValues(cfg.ValueSize)}
+}
+
+const (
+	mostFresh = 500_000   // new keys of one trial, as in the original
+	mostBytes = 256 << 20 // bytes that one trial may write in new keys
+)
+
+// fresh are the keys to insert; no trial finds them loaded.
+var fresh = sync.OnceValue(func() measure.Keys { return measure.MakeKeys("new", mostFresh) })
+
+// freshKeys are the keys to insert, and how many of them have room in one trial.
+func (m *maker) freshKeys() (keys measure.Keys, most int) {
+	return fresh(), min(mostFresh, mostBytes/(m.values.size+keySize))
+}
+
+// load is what a trial finds in its run.
+type load struct {
+	prefix string
+	n      int
+}
+
+// data are loaded keys with their values.
+type data struct {
+	keys   measure.Keys
+	values values
+}
+
+func (m *maker) data(l load) data { return data{measure.MakeKeys(l.prefix, l.n), m.values} }
+
+// loaded are the keys of the larger databases.
+func (m *maker) loaded() load { return load{"key", m.cfg.Keys} }
+
+// writes completes a workload whose operations commit writes of some keys with plain values.
+func (m *maker) writes(w measure.Workload, keys int) measure.Workload {
+	if w.Mode == "" {
+		w.Mode = m.cfg.Mode
+	}
+	if w.Mode == modeStrict {
+		w.Synced = keys * (keySize + m.values.size)
+	}
+	return w
+}
+
+// readsOnly completes a workload whose operations leave nothing to sync.
+func (m *maker) readsOnly(w measure.Workload) measure.Workload {
+	w.Mode = m.cfg.Mode
+	return w
+}
+
+// keySize is the length of "key_000000".
+const keySize = 10

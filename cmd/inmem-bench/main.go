@@ -1,0 +1,22 @@
+// Command inmem-bench measures in-mem by the workloads of the original system, by their names, and
+// checks every result, so that a broken engine cannot look fast.
+//
+//	go run ./cmd/inmem-bench                             everything, under two minutes
+//	go run ./cmd/inmem-bench -workloads txn_commit -mode strict -json out.json
+//	go run ./cmd/inmem-bench -h                          all flags, with examples
+//
+// Where to read on: internal/measure says what a workload is and runs it, internal/workloads holds
+// one file per group of them, internal/report prints, internal/cli ties it together. A program of
+// another module adds further systems (peers) by handing them to cli.Main beside ours.
+package main
+
+import (
+	"os"
+
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/cli"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/workloads"
+)
+
+func main() {
+	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr, workloads.Systems()))
+}
