@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -96,4 +97,27 @@ func TestRatioPairsRepeats(t *testing.T) {
 	require.False(t, ok, "a limit has no limit")
 	_, _, ok = mine.Ratio(all[:1])
 	require.False(t, ok)
+}
+
+func TestSettleWaitsForQuiet(t *testing.T) {
+	looks := 0
+	used := time.Duration(0)
+	settle(t.Context(), func() (time.Duration, bool) {
+		if looks++; looks < 5 {
+			used += time.Second // busy four times
+		}
+		return used, true
+	})
+	require.Equal(t, 6, looks, "then quiet twice")
+
+	looks = 0
+	settle(t.Context(), func() (time.Duration, bool) { looks++; return 0, false })
+	require.Equal(t, 1, looks, "where it cannot be known, nothing waits")
+
+	_, _ = processorTime() // exists on every system
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	start := time.Now()
+	settle(ctx, func() (time.Duration, bool) { used += time.Hour; return used, true })
+	require.Less(t, time.Since(start), settleMost)
 }

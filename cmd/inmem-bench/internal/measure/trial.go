@@ -140,6 +140,7 @@ func (t *Trial) measure(ctx context.Context, w *Workload, length time.Duration) 
 	for i := range workers {
 		workers[i] = &worker{number: i}
 	}
+	settle(ctx, processorTime)
 	cost := clockCost()
 	ops, took, err := phase(ctx, t, workers, max(length/warmShare, 1), cost, 1)
 	if err != nil {

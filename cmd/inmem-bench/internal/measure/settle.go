@@ -1,0 +1,34 @@
+package measure
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	settleLook = 5 * time.Millisecond
+	settleMost = 3 * time.Second
+)
+
+// settle waits until this process leaves the processors alone, for a few seconds at most. A database
+// that was just loaded still sorts and moves what it got; that work is the setup's, and would
+// compete with the operations to be measured.
+func settle(ctx context.Context, used func() (time.Duration, bool)) {
+	last, ok := used()
+	quiet := 0
+	for start := time.Now(); ok && quiet < 2 && time.Since(start) < settleMost; {
+		look := time.Now()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(settleLook):
+		}
+		var now time.Duration
+		now, ok = used()
+		quiet++
+		if now-last > time.Since(look)/8 {
+			quiet = 0
+		}
+		last = now
+	}
+}
