@@ -93,9 +93,9 @@ func (d *DB) commit(ctx context.Context, p *plan) (backend.Outcome, error) {
 	}
 }
 
-// settleDoubt lets an answer that rests on commits which readers do not see yet (a conflict, a delete
-// that found nothing) wait until they do: the caller's next read must agree with it. Only a strict
-// database has such commits. An answer does not change for a context that is done meanwhile.
+// settleDoubt lets an answer that rests on commits which readers do not see yet (a conflict, a
+// delete that found nothing) wait until they do: the caller's next read must agree with it. Only a
+// strict database has such commits. An answer does not change for a context that is done meanwhile.
 func (d *DB) settleDoubt(ctx context.Context, p *plan) {
 	if p.seen > d.published.load() {
 		_ = d.published.wait(ctx, p.seen, d.fault.err)
@@ -133,7 +133,8 @@ func (d *DB) place(ctx context.Context, p *plan) (out backend.Outcome, again boo
 		return out, false, err
 	}
 	if err := d.log(p); err != nil {
-		return out, false, err
+		// It was handed over: the part of it that reached the disk may be all of it.
+		return out, false, &backend.UnknownOutcomeError{Version: version, Cause: err}
 	}
 	p.apply()
 	out.Version, out.Appends = version, p.appended

@@ -39,6 +39,7 @@ type DB struct {
 	commitLock sync.Mutex
 	order      order
 	unsynced   int // commits since the last sync began; guarded by commitLock
+	retireAt   int // scope states at which idle ones are dropped; guarded by commitLock
 	forget     int // commits since the memtable last forgot its write log; guarded by commitLock
 
 	published watermark

@@ -12,9 +12,9 @@ import (
 	"github.com/inmem-db/inmem/internal/backend"
 )
 
-// Concurrent strict commits share syncs: with 16 committers a sync carries three commits or more, so
-// they reach at least three times the rate of one, whatever a sync takes. Syncs are counted and not
-// timed; each is made slow enough for the committers to come together.
+// Concurrent strict commits share syncs: with 16 committers a sync carries three commits or more,
+// so they reach at least three times the rate of one, whatever a sync takes. Syncs are counted and
+// not timed; each is made slow enough for the committers to come together.
 func TestStrictCommitsShareSyncs(t *testing.T) {
 	syncs := map[string]int{}
 	var mu sync.Mutex

@@ -91,8 +91,8 @@ func manifestNumber(name string) (uint64, error) {
 	return n, nil
 }
 
-// scanManifest reads every record of a MANIFEST, checksums included, and returns where the last whole
-// one ends.
+// scanManifest reads every record of a MANIFEST, checksums included, and returns where the last
+// whole one ends.
 //
 // Pebble stops silently at the first record that does not check. That is right for a record that a
 // crash left half written at the end of the file, and wrong for a damaged one: behind a torn record

@@ -55,7 +55,6 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	d.fault = newFault()
 	d.fs = newStoreFS(d.opts.FS, d.fault, d.onFault)
 	d.maxKept = int(min(d.opts.MemoryBudget/64, codec.MaxValueSize))
-	d.table = memtable.New(memtable.Options{SegmentSize: segmentSize(d.opts.MemoryBudget)})
 	d.space = &space{fs: d.opts.FS, dir: d.opts.Dir, min: uint64(d.opts.MinFreeSpace),
 		off: d.opts.Mode == None}
 	if err := d.open(); err != nil {
@@ -156,8 +155,8 @@ func isStoreFile(name string) bool {
 }
 
 // rehearse replays the log without changing anything, and verifies what came out. The real replay
-// leaves the log behind: were it cut short by damage, the rest would be out of reach even if the file
-// came back from a copy.
+// leaves the log behind: were it cut short by damage, the rest would be out of reach even if the
+// file came back from a copy.
 func (d *DB) rehearse(s sentinel) error {
 	o := d.pebbleOptions(true)
 	o.ReadOnly = true
@@ -209,8 +208,8 @@ func (d *DB) replay(s sentinel) error {
 // openPatience is how long Open waits for Pebble once an operation has failed.
 const openPatience = 3 * time.Second
 
-// nameOpenError tells a failing disk from damage: what the operating system refuses is the disk, and
-// whatever else Pebble stumbles over, a file that is missing among it, is damage.
+// nameOpenError tells a failing disk from damage: what the operating system refuses is the disk,
+// and whatever else Pebble stumbles over, a file that is missing among it, is damage.
 func nameOpenError(err error) error {
 	var path *fs.PathError
 	var errno syscall.Errno
@@ -256,6 +255,9 @@ func (d *DB) logSuspect() string {
 // adopt takes over what was found: numbers go on above everything that was ever handed out.
 func (d *DB) adopt(s sentinel) error {
 	last := d.order.commit
+	d.table = memtable.New(memtable.Options{
+		SegmentSize: segmentSize(d.opts.MemoryBudget), Newest: last,
+	})
 	d.published.raise(last)
 	d.durable.raise(last)
 	d.flushed.Store(s.Flushed)

@@ -57,8 +57,8 @@ func TestR096VersionsRunOut(t *testing.T) {
 	require.Equal(t, "", value(t, db, s, "one", db.Published()))
 }
 
-// Numbers go on above the ceilings after an unclean end, also when no commit had come near them, and
-// the boot epoch rises then, and only then (R093, R131).
+// Numbers go on above the ceilings after an unclean end, also when no commit had come near them,
+// and the boot epoch rises then, and only then (R093, R131).
 func TestReopenAfterKillSkipsReservedNumbers(t *testing.T) {
 	mem := vfs.NewCrashableMem()
 	o := memOptions()

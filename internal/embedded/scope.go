@@ -295,7 +295,7 @@ const maxIdleScopes = 1 << 16
 func (d *DB) retireIdleLocked(horizon uint64) {
 	d.scopes.mu.Lock()
 	defer d.scopes.mu.Unlock()
-	if len(d.scopes.states) < maxIdleScopes {
+	if len(d.scopes.states) < max(maxIdleScopes, d.retireAt) {
 		return
 	}
 	for n, st := range d.scopes.states {
@@ -306,4 +306,6 @@ func (d *DB) retireIdleLocked(horizon uint64) {
 		delete(d.scopes.states, n)
 		d.table.DropScope(st.mem)
 	}
+	// What is still in use is not looked at again before there is twice as much.
+	d.retireAt = 2 * len(d.scopes.states)
 }
