@@ -16,9 +16,9 @@ import (
 )
 
 // Direct operations on one key are linearizable: there is one order of them that agrees with real
-// time and in which every operation returned what it had to (R045, R046, R048, R065, E31). Porcupine
-// looks for it. Versions are part of what is checked: a put's version is greater than all before, a
-// get sees the version of the last write, a CAS succeeds exactly on the version it names.
+// time and in which every operation returned what it had to (R045, R046, R048, R065, E31).
+// Porcupine looks for it. Versions are part of what is checked: a put's version is greater than all
+// before, a get sees the version of the last write, a CAS succeeds exactly on the version it names.
 func TestSingleKeysAreLinearizable(t *testing.T) {
 	for _, mode := range []inmem.Durability{inmem.Batched, inmem.Strict, inmem.None} {
 		t.Run(fmt.Sprint(mode), func(t *testing.T) {
