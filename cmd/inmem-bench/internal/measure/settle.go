@@ -10,7 +10,7 @@ const (
 	settleMost = 3 * time.Second
 )
 
-// settle waits until this process leaves the processors alone, for a few seconds at most. A database
+// settle waits until this process leaves the processors alone, some seconds at most. A database
 // that was just loaded still sorts and moves what it got; that work is the setup's, and would
 // compete with the operations to be measured.
 func settle(ctx context.Context, used func() (time.Duration, bool)) {
