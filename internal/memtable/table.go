@@ -62,9 +62,8 @@ func (t *Table) StampAt(ref Ref) (stamp uint64, ok bool) {
 // scope was dropped. The Ref is set whenever there is an entry. Zero copy, no allocation, no lock.
 // Any goroutine.
 func (s *Scope) Get(p byte, key string, at uint64) (Record, Ref, Answer) {
-	var r Record
 	if len(key) > maxKeyLen {
-		return r, 0, s.miss()
+		return Record{}, 0, s.miss()
 	}
 	t := s.t
 	h, id := t.index.hash(s.id, p, key), ident(s.id, p, len(key))
@@ -73,8 +72,12 @@ func (s *Scope) Get(p byte, key string, at uint64) (Record, Ref, Answer) {
 		if e == nil {
 			// The mark is read after the lookup: eviction sets it before it removes anything, so
 			// a complete scope here means that the lookup missed nothing.
-			return r, 0, s.miss()
+			return Record{}, 0, s.miss()
 		}
+		if v, value, ok := t.arena.plain(e, off, at); ok && s.state.Load()&stateDropped == 0 {
+			return Record{Version: v, Stamp: v, Value: value}, Ref(off), Found
+		}
+		var r Record
 		ans, stale := t.arena.read(e, off, at, &r)
 		if stale {
 			continue
