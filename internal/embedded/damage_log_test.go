@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -80,9 +79,9 @@ func stride() int {
 	case os.Getenv("INMEM_LONG") != "":
 		return 1
 	case testing.Short():
-		return 211
+		return 1021
 	}
-	return 29
+	return 101
 }
 
 // R108, R129: a log cut at any byte gives a prefix of the commits, the longer the log the more of
@@ -116,8 +115,8 @@ func TestDamageLogCutAtEveryByte(t *testing.T) {
 	}
 }
 
-// R107, R129: a flipped bit anywhere in the log gives an error, or a prefix with a report of what was
-// cut off, or no difference; never a wrong value, and never less than what was proved.
+// R107, R129: a flipped bit anywhere in the log gives an error, or a prefix with a report of what
+// was cut off, or no difference; never a wrong value, and never less than what was proved.
 func TestDamageLogBitFlips(t *testing.T) {
 	for _, proven := range []bool{false, true} {
 		t.Run(fmt.Sprintf("proven=%t", proven), func(t *testing.T) {
@@ -125,9 +124,7 @@ func TestDamageLogBitFlips(t *testing.T) {
 			c := inOneLog(t, proven)
 			cuts, refused := 0, 0
 			for n := 0; n < c.length; n += stride() {
-				log := bytes.Clone(c.now[c.log])
-				log[n] ^= 1 << (n % 8)
-				db, _, err := c.open(t, log)
+				db, _, err := c.open(t, flipped(c.now[c.log], n, 1<<(n%8)))
 				if err != nil {
 					refused++
 					require.ErrorIs(t, err, codec.ErrCorrupt, "flip at %d", n)
@@ -161,7 +158,7 @@ func TestDamageLogBitFlips(t *testing.T) {
 func TestDamageLogRefusedThenHealed(t *testing.T) {
 	c := inOneLog(t, true)
 	for name, spoilt := range map[string][]byte{
-		"flip":  flipped(c.now[c.log], c.length/2),
+		"flip":  flipped(c.now[c.log], c.length/2, 1),
 		"cut":   c.now[c.log][:c.length/2],
 		"empty": {},
 		"gone":  nil,
@@ -169,7 +166,10 @@ func TestDamageLogRefusedThenHealed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, fs, err := c.open(t, spoilt)
 			require.ErrorIs(t, err, codec.ErrCorrupt)
-			require.ErrorContains(t, err, strings.TrimSuffix(c.log, ".log"))
+			if spoilt != nil { // which file is not there nobody can know
+				require.ErrorContains(t, err, c.log)
+			}
+			require.ErrorContains(t, err, ".log")
 			left := loadImage(t, fs)
 			for _, file := range c.now.names() {
 				if file != c.log && file != ownerName {
@@ -182,13 +182,13 @@ func TestDamageLogRefusedThenHealed(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.last, db.Published())
 			holds(t, db, c.what.state(c.last), c.last)
-			require.NoError(t, errors.Join(db.Close()))
+			require.NoError(t, db.Close())
 		})
 	}
 }
 
-func flipped(data []byte, at int) []byte {
+func flipped(data []byte, at int, bits byte) []byte {
 	c := bytes.Clone(data)
-	c[at] ^= 1
+	c[at] ^= bits
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
@@ -117,6 +118,8 @@ func damageCases(t *testing.T) []*damageCase {
 	s = &backend.Scope{Number: s.Number, Record: s.Record}
 	damageWork(t, db, s, known, 90)
 	require.NoError(t, db.flushTables())
+	require.Eventually(t, func() bool { return db.keeper.proven.Load() == db.Published() },
+		10*time.Second, time.Millisecond, "a flush is noted in the sentinel")
 	damageWork(t, db, s, known, 9)
 	make1 := func(name string, clean bool) *damageCase {
 		c := &damageCase{name: name, now: copyOf(), before: before, what: known.clone(), clean: clean,
@@ -125,7 +128,7 @@ func damageCases(t *testing.T) []*damageCase {
 		return c
 	}
 	unproven := make1("killed-unproven", false)
-	require.Less(t, unproven.proven, unproven.logBegins)
+	require.Less(t, unproven.proven, unproven.last)
 	require.NoError(t, db.keeper.extend(0, 0))
 	proven := make1("killed-proven", false)
 	require.Equal(t, proven.last, proven.proven)
@@ -193,6 +196,12 @@ func damages(file string, c *damageCase) []damage {
 }
 
 func damaged(t *testing.T, c *damageCase, file string, how damage) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s/%s", file, how.name)
+		}
+	}()
 	o := memOptions()
 	o.Mode, o.SweepInterval, o.WriteBuffer = Strict, -1, 64<<10
 	spoilt := how.make(bytes.Clone(c.now[file]))
