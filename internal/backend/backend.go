@@ -89,8 +89,8 @@ type Backend interface {
 	// *ScopeStatusError (ErrScopeNotActive), ErrScopeGone, ErrTxnTooOld, ErrReadOnly, ErrClosed,
 	// codec.ErrTooLarge, codec.ErrInvalidArgument, ErrNoSpace (matches ErrStorage, not sticky), and
 	// the context's error when ctx is done before the commit has its place in the log.
-	// ErrStorage afterwards is sticky; *UnknownOutcomeError wraps it, or the context's error, when the
-	// commit has its place in the log but the caller cannot be told whether it lasts.
+	// ErrStorage afterwards is sticky; *UnknownOutcomeError wraps it when the commit was handed to the
+	// log but the caller cannot be told whether it lasts.
 	Commit(ctx context.Context, r *Request) (Outcome, error)
 
 	// Published is the version a new reader sees; Durable the greatest version known to be on
@@ -157,7 +157,7 @@ type Stats struct {
 	Refused       uint64 // refused for any other reason
 	TooOld        uint64 // pins taken away to free memory
 	BytesLogged   uint64 // handed to the log
-	Syncs         uint64 // syncs asked for
+	Syncs         uint64 // syncs of the log
 	SyncTime      time.Duration
 	SlowestSync   time.Duration
 	MemtableHits  uint64 // gets answered from memory (sampled estimate)

@@ -213,10 +213,7 @@ func (d *DB) await(p *plan, version uint64) error {
 	if !p.wait {
 		return nil
 	}
-	w := startWatch()
-	err := d.guarded("sync", p.batch.SyncWait)
-	d.counters.sync(w.elapsed())
-	if err != nil {
+	if err := d.guarded("sync", p.batch.SyncWait); err != nil {
 		return &backend.UnknownOutcomeError{Version: version, Cause: err}
 	}
 	d.durable.raise(version)

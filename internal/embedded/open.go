@@ -53,7 +53,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	d.scopes.states = map[codec.Scope]*scopeState{}
 	d.pins.published = &d.published.version
 	d.fault = newFault()
-	d.fs = newStoreFS(d.opts.FS, d.fault, d.onFault)
+	d.fs = newStoreFS(d.opts.FS, d.fault, d.onFault, d.counters.sync)
 	d.maxKept = int(min(d.opts.MemoryBudget/64, codec.MaxValueSize))
 	d.space = &space{fs: d.opts.FS, dir: d.opts.Dir, min: uint64(d.opts.MinFreeSpace),
 		off: d.opts.Mode == None}
@@ -220,7 +220,7 @@ func nameOpenError(err error) error {
 	case errors.As(err, &path), errors.As(err, &errno):
 		return fmt.Errorf("%w: %w", backend.ErrStorage, err)
 	}
-	return fmt.Errorf("%w: %v", codec.ErrCorrupt, err)
+	return fmt.Errorf("%w: %s", codec.ErrCorrupt, firstLine(err))
 }
 
 // verify finds the newest commit and checks that none before it is missing. It changes nothing.

@@ -90,8 +90,11 @@ func (o Options) withDefaults() Options {
 			o.SyncInterval = time.Second
 		}
 	}
-	if o.SyncCommits <= 0 && o.Mode == Batched {
+	if o.SyncCommits <= 0 {
 		o.SyncCommits = 1000
+	}
+	if o.Mode != Batched {
+		o.SyncCommits = 0
 	}
 	if o.MemoryBudget <= 0 {
 		o.MemoryBudget = defaultMemoryBudget

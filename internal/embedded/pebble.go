@@ -85,6 +85,13 @@ type flushMarks struct {
 // they only note.
 func (d *DB) pebbleEvents() *pebble.EventListener {
 	return &pebble.EventListener{
+		CompactionEnd: func(info pebble.CompactionInfo) {
+			if err := info.Err; err == nil {
+				d.pressure.blocked.Store(nil)
+			} else if !errors.Is(err, pebble.ErrCancelledCompaction) {
+				d.pressure.blocked.Store(&err)
+			}
+		},
 		BackgroundError: func(err error) {
 			d.opts.Logger.Error("background work of the store failed", "error", err)
 			// Pebble tries again at once and for ever; once the fault is set that leads nowhere.

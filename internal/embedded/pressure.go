@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 type pressure struct {
 	// look asks for a look at Pebble's state. It is set whenever a memtable of Pebble's is full.
 	look atomic.Bool
+	// blocked is why the last compaction failed, nil after one that succeeded. A damaged table
+	// blocks compaction for good.
+	blocked atomic.Pointer[error]
 }
 
 const (
@@ -40,6 +44,10 @@ func (d *DB) relieve(ctx context.Context) error {
 			return nil
 		}
 		d.pressure.look.Store(true)
+		if why := d.pressure.blocked.Load(); why != nil && m.Levels[0].Sublevels >= maxSublevels {
+			return fmt.Errorf("compaction is blocked, no more commits are accepted: %w",
+				d.readFailed(*why))
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

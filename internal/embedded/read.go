@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -195,9 +196,15 @@ func (d *DB) readFailed(err error) error {
 		errors.Is(err, backend.ErrStorage):
 		return err
 	case pebble.IsCorruptionError(err):
-		return fmt.Errorf("%w: %v", codec.ErrCorrupt, err)
+		return fmt.Errorf("%w: %s", codec.ErrCorrupt, firstLine(err))
 	}
 	return fmt.Errorf("%w: read: %w", backend.ErrStorage, err)
+}
+
+// firstLine leaves out the details that Pebble's errors carry on further lines.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 // CommitRecord implements backend.Reader.

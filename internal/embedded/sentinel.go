@@ -57,8 +57,9 @@ func (s sentinel) encode() []byte {
 	return []byte(b.String())
 }
 
-// decodeSentinel parses the file. The format number is judged before the checksum and the lines of
-// this format, so that a newer format is refused by name and not as damage.
+// decodeSentinel parses the file. The first and the checksum line are the same in all formats; the
+// format number is judged before the other lines, so that a newer format is refused by name and not
+// as damage.
 func decodeSentinel(data []byte) (sentinel, error) {
 	var s sentinel
 	text := string(data)

@@ -67,8 +67,11 @@ func (f *storeFile) sync(fn func() error) error {
 		}
 		return err
 	}
-	written := f.written.Load()
+	written, w := f.written.Load(), startWatch()
 	err := f.settle("sync", fn())
+	if f.log && f.fs.serving.Load() {
+		f.fs.onSync(w.elapsed())
+	}
 	if base := f.fs.PathBase(f.name); err == nil && strings.HasPrefix(base, manifestPrefix) {
 		f.fs.synced.Store(&syncedFile{name: base, size: written})
 	}

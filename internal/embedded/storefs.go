@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -25,6 +26,7 @@ type storeFS struct {
 	vfs.FS
 	fault   *fault
 	onFault func(op string, err error)
+	onSync  func(took time.Duration) // of a log
 	serving atomic.Bool
 	// openFailed is closed by the first failure before serving.
 	openFailed chan struct{}
@@ -39,8 +41,12 @@ type storeFS struct {
 	}
 }
 
-func newStoreFS(fs vfs.FS, f *fault, onFault func(string, error)) *storeFS {
-	s := &storeFS{FS: fs, fault: f, onFault: onFault, openFailed: make(chan struct{})}
+func newStoreFS(
+	fs vfs.FS, f *fault, onFault func(string, error), onSync func(time.Duration),
+) *storeFS {
+	s := &storeFS{
+		FS: fs, fault: f, onFault: onFault, onSync: onSync, openFailed: make(chan struct{}),
+	}
 	s.mu.held = true
 	return s
 }

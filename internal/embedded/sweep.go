@@ -67,6 +67,7 @@ type due struct {
 	deadline int64
 	stamp    uint64
 	record   string // of the scope
+	keep     bool   // the scope is paused: it may take writes again
 }
 
 // sweepPage is how many keys one round deletes.
@@ -75,11 +76,13 @@ const sweepPage = 512
 // Sweep deletes all keys whose deadline has passed, and returns how many it deleted.
 func (d *DB) Sweep(ctx context.Context) (int, error) {
 	total := 0
-	for {
-		page, err := d.dueKeys(ctx)
+	for after := []byte(nil); ; {
+		page, err := d.dueKeys(ctx, after)
 		if err != nil || len(page) == 0 {
 			return total, err
 		}
+		// Entries of paused scopes stay: the walk goes on behind them.
+		after = page[len(page)-1].entry
 		n, err := d.expire(ctx, page)
 		total += n
 		if err != nil {
@@ -88,8 +91,8 @@ func (d *DB) Sweep(ctx context.Context) (int, error) {
 	}
 }
 
-// dueKeys reads the earliest index entries whose deadline has passed.
-func (d *DB) dueKeys(ctx context.Context) ([]due, error) {
+// dueKeys reads the earliest index entries behind a given one whose deadline has passed.
+func (d *DB) dueKeys(ctx context.Context, after []byte) ([]due, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -114,7 +117,14 @@ func (d *DB) dueKeys(ctx context.Context) ([]due, error) {
 		return nil, d.readFailed(err)
 	}
 	var page []due
-	for ok := it.First(); ok && len(page) < sweepPage; ok = it.Next() {
+	ok := it.First()
+	if after != nil {
+		ok = it.SeekGE(after)
+	}
+	for ; ok && len(page) < sweepPage; ok = it.Next() {
+		if bytes.Equal(it.Key(), after) {
+			continue
+		}
 		_, _, user, version, err := codec.DecodeKey(it.Key())
 		if err != nil {
 			return nil, closeIter(it, err)
@@ -178,7 +188,14 @@ func (d *DB) expireScope(ctx context.Context, keys []due) (int, error) {
 		})
 	}
 	out, err := d.Commit(ctx, r)
-	if errors.Is(err, backend.ErrScopeNotActive) || errors.Is(err, backend.ErrScopeGone) {
+	var status *backend.ScopeStatusError
+	switch {
+	case errors.As(err, &status):
+		for i := range keys {
+			keys[i].keep = status.Status == codec.Paused
+		}
+		return 0, nil
+	case errors.Is(err, backend.ErrScopeGone):
 		return 0, nil
 	}
 	return out.Expired, err
@@ -196,8 +213,8 @@ func (d *DB) dropEntries(page []due) error {
 	b := d.store.NewBatch()
 	now := d.opts.Clock().UnixNano()
 	for _, e := range page {
-		if e.deadline > now {
-			continue // the clock went back: the key is not due after all
+		if e.keep || e.deadline > now {
+			continue // the clock may have gone back: the key is not due after all
 		}
 		if err := b.Delete(e.entry, nil); err != nil {
 			return err
