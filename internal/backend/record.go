@@ -147,8 +147,8 @@ type Appended struct {
 // Request is what a transaction wants to commit. The authority reads it only during Commit and
 // keeps none of its slices; the bytes of keys and values follow the package's rule.
 //
-// A request that only reads (no Writes, Appends or Conditions) always succeeds: what it read was true
-// at its pin. For any other the authority, in the commit's place in the order,
+// A request that only reads (no Writes, Appends or Conditions) always succeeds: what it read was
+// true at its pin. For any other the authority, in the commit's place in the order,
 //   - refuses the request if a scope that it writes to is not Active, whoever ended it;
 //   - refuses it if any condition, read or range no longer holds, naming all keys that do not;
 //   - drops Delete and Expire writes that have nothing to do;

@@ -2,7 +2,10 @@ package embedded
 
 import (
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -73,4 +76,33 @@ func TestBackPressureLetsGo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A table that cannot be read blocks compaction for good. Commits then end with an error that says
+// so; without one they would wait for ever.
+func TestFaultBlockedCompactionRefusesCommits(t *testing.T) {
+	var bad atomic.Bool
+	unreadable := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if bad.Load() && op.Kind == errorfs.OpFileReadAt && strings.HasSuffix(op.Path, ".sst") {
+			return fmt.Errorf("%s: %w", op.Path, syscall.EIO)
+		}
+		return nil
+	})
+	o := memOptions()
+	o.SweepInterval, o.WriteBuffer, o.FS = -1, 64<<10, errorfs.Wrap(o.FS, unreadable)
+	db := mustOpen(t, o)
+	s := newScope(t, db, 1)
+	bad.Store(true)
+	var failed error
+	for i := 0; i < 5000 && failed == nil; i++ {
+		w := put(s, fmt.Sprintf("key-%04d", i*7919%5000), strings.Repeat("x", 2000))
+		_, failed = db.Commit(ctx, &backend.Request{Writes: []backend.Write{w}})
+	}
+	require.ErrorIs(t, failed, backend.ErrStorage)
+	require.ErrorContains(t, failed, "compaction is blocked")
+	bad.Store(false)
+	require.Eventually(t, func() bool {
+		_, err := db.Commit(ctx, &backend.Request{Writes: []backend.Write{put(s, "a", "b")}})
+		return err == nil
+	}, 30*time.Second, 10*time.Millisecond, "it is no fault: commits go on when tables can be read")
 }

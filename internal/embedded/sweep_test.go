@@ -21,7 +21,9 @@ func sweepable(t *testing.T) (*DB, *backendtest.Clock) {
 	return mustOpen(t, o), clock
 }
 
-func putTTL(s *backend.Scope, clock *backendtest.Clock, key string, ttl time.Duration) backend.Write {
+func putTTL(
+	s *backend.Scope, clock *backendtest.Clock, key string, ttl time.Duration,
+) backend.Write {
 	w := put(s, key, "value")
 	w.Expiry = clock.Now().Add(ttl).UnixNano()
 	return w
@@ -43,12 +45,14 @@ func entries(t *testing.T, db *DB) (n int) {
 	return n
 }
 
-// A sweep goes over what is due and nothing else: it leaves later deadlines alone, deletes what is due
-// of several scopes in pages, drops the entries of keys that were written again, and of ended scopes,
-// whose keys it leaves (R141, R142, R146, semantics 3.4). Those of a paused scope wait for it.
+// A sweep goes over what is due and nothing else: it leaves later deadlines alone, deletes what is
+// due of several scopes in pages, drops the entries of keys that were written again, and of ended
+// scopes, whose keys it leaves (R141, R142, R146, semantics 3.4). Those of a paused scope wait for
+// it.
 func TestSweep(t *testing.T) {
 	db, clock := sweepable(t)
-	a, b, ended, paused := newScope(t, db, 1), newScope(t, db, 2), newScope(t, db, 3), newScope(t, db, 4)
+	a, b := newScope(t, db, 1), newScope(t, db, 2)
+	ended, paused := newScope(t, db, 3), newScope(t, db, 4)
 	for i := range 700 { // more than a page
 		commit(t, db, putTTL(a, clock, fmt.Sprintf("due-%d", i), time.Second))
 	}
@@ -83,8 +87,8 @@ func TestSweep(t *testing.T) {
 	requireTail(t, db)
 }
 
-// A deadline that the clock has not reached when the sweep's commit is placed, because it went back,
-// loses nothing: the entry stays for the next sweep.
+// A deadline that the clock has not reached when the sweep's commit is placed, because it went
+// back, loses nothing: the entry stays for the next sweep.
 func TestSweepWhenTheClockGoesBack(t *testing.T) {
 	db, clock := sweepable(t)
 	s := newScope(t, db, 1)

@@ -140,25 +140,25 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 	return b, nil
 }
 
-func (r ScopeRecord) check() error {
-	if !r.Status.Valid() {
-		return invalid("%d is not a status", uint8(r.Status))
+func (s ScopeRecord) check() error {
+	if !s.Status.Valid() {
+		return invalid("%d is not a status", uint8(s.Status))
 	}
-	if r.Number > MaxScope {
-		return invalid("scope number %d is over %d", uint64(r.Number), uint64(MaxScope))
+	if s.Number > MaxScope {
+		return invalid("scope number %d is over %d", uint64(s.Number), uint64(MaxScope))
 	}
-	for _, s := range [...]string{r.Tenant, r.App, r.Agent, r.Error} {
-		if !utf8.ValidString(s) {
-			return invalid("%q in a scope record is not UTF-8", clip([]byte(s)))
+	for _, text := range [...]string{s.Tenant, s.App, s.Agent, s.Error} {
+		if !utf8.ValidString(text) {
+			return invalid("%q in a scope record is not UTF-8", clip([]byte(text)))
 		}
 	}
-	for i, tag := range r.Tags {
-		if tag == "" || !utf8.ValidString(tag) || i > 0 && r.Tags[i-1] >= tag {
+	for i, tag := range s.Tags {
+		if tag == "" || !utf8.ValidString(tag) || i > 0 && s.Tags[i-1] >= tag {
 			return invalid("tag %q is empty, not UTF-8, or not after the tag before it",
 				clip([]byte(tag)))
 		}
 	}
-	return r.Metadata.check()
+	return s.Metadata.check()
 }
 
 // DecodeScopeRecord decodes a scope record. It aliases b. Errors: ErrCorrupt, ErrFormat for a field
