@@ -114,38 +114,35 @@ func TestUnscannedTailIsNotSorted(t *testing.T) {
 }
 
 // TestNoLongStalls: neither an insertion into a large scope nor a scan right after it waits for a
-// sort. The bound is a loose multiple of the goal (1 ms), and only a few calls may exceed it,
-// because the machine takes the processor away at will.
+// sort. The same calls are timed on three tables, and the shortest time of each counts: a stall of
+// ours recurs at the same call, the processor is taken away at another.
 func TestNoLongStalls(t *testing.T) {
 	if testing.Short() {
 		t.Skip("timing needs a large scope, which takes seconds to build")
 	}
-	tb := New(Options{})
-	s := tb.NewScope(1, true)
-	over := 0
-	var worst time.Duration
-	timed := func(f func()) {
-		start := time.Now()
-		f()
-		d := time.Since(start)
-		worst = max(worst, d)
-		if d > time.Millisecond {
-			over++
-		}
+	keys := make([]string, 100_000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%016x", rand.Uint64())
 	}
-	for i := range 300_000 {
-		v := uint64(i + 1)
-		key := fmt.Sprintf("%016x", rand.Uint64())
-		timed(func() { s.Apply('k', key, Record{Version: v, Stamp: v}) })
-		if i%50 == 0 {
-			timed(func() {
+	shortest := make([]time.Duration, len(keys))
+	for round := range 3 {
+		s := New(Options{}).NewScope(1, true)
+		for i, key := range keys {
+			v := uint64(i + 1)
+			start := time.Now()
+			s.Apply('k', key, Record{Version: v, Stamp: v})
+			if i%50 == 0 {
 				c := s.Scan('k', key, "", false, v)
 				for n := 0; n < 10 && c.Next(); n++ {
 				}
 				c.Close()
-			})
+			}
+			if d := time.Since(start); round == 0 || d < shortest[i] {
+				shortest[i] = d
+			}
 		}
 	}
-	t.Logf("calls over 1 ms: %d of 306000, worst %v", over, worst)
-	require.Less(t, over, 306)
+	worst := slices.Max(shortest)
+	t.Logf("worst call: %v", worst)
+	require.Less(t, worst, 5*time.Millisecond, "the goal is 1 ms; race builds are slower")
 }
