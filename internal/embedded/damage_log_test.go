@@ -76,8 +76,10 @@ func (c *logCase) open(t *testing.T, log []byte) (*DB, *vfs.MemFS, error) {
 // stride is how many bytes a short form goes on at a time.
 func stride() int {
 	switch {
-	case os.Getenv("INMEM_LONG") != "":
+	case os.Getenv("INMEM_CRASH_ROUNDS") != "": // make crash
 		return 1
+	case os.Getenv("INMEM_LONG") != "":
+		return 11
 	case testing.Short():
 		return 1021
 	}

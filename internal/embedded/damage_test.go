@@ -68,7 +68,7 @@ func (m image) store(t *testing.T) *vfs.MemFS {
 	for _, n := range m.names() {
 		f, err := fs.Create("db/"+n, vfs.WriteCategoryUnspecified)
 		require.NoError(t, err)
-		_, err = f.Write(m[n])
+		_, err = f.Write(bytes.Clone(m[n])) // a file may change what it is given
 		require.NoError(t, err)
 		require.NoError(t, errors.Join(f.Sync(), f.Close()))
 	}
