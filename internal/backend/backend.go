@@ -99,9 +99,14 @@ type Backend interface {
 	Published() uint64
 	Durable() uint64
 
+	// Now is the time in Unix nanoseconds by the authority's clock. It never lies behind the newest
+	// commit nor an earlier answer: nothing that expired comes back when the wall clock goes back.
+	// Callers judge expiry by it, as the authority does.
+	Now() int64
+
 	// WaitPublished and WaitDurable return when the version is reached, or with ctx's error,
-	// ErrStorage or ErrClosed. Waiting for a version that was never handed out is
-	// codec.ErrInvalidArgument.
+	// ErrStorage or ErrClosed. Waiting for a version that no commit carries, or that a crash has
+	// taken away, is codec.ErrInvalidArgument.
 	WaitPublished(ctx context.Context, version uint64) error
 	WaitDurable(ctx context.Context, version uint64) error
 

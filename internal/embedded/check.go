@@ -12,7 +12,7 @@ import (
 // check decides whether the request may commit here and now. It reads memory only, and it writes
 // nothing. REQUIRES: the commit lock.
 func (p *plan) check() error {
-	if err := p.db.acceptsWrites(); err != nil {
+	if err := p.db.running(); err != nil {
 		return err
 	}
 	if p.req.Pin != nil {
@@ -56,8 +56,8 @@ func (p *plan) checkKeys() error {
 			})
 		}
 	}
-	for i := range p.req.Ranges {
-		failed = p.checkRange(&p.req.Ranges[i], failed)
+	for i := range p.ranges {
+		failed = p.ranges[i].check(p, failed)
 	}
 	if len(failed) == 0 {
 		return nil
@@ -85,24 +85,6 @@ func (p *plan) changed(r *backend.Read) (stamp uint64, changed bool) {
 		return 0, r.Stamp != 0
 	}
 	return 0, false
-}
-
-// checkRange adds every key of a range that was written after the request's pin.
-func (p *plan) checkRange(r *backend.RangeRead, failed []backend.Conflict) []backend.Conflict {
-	st := p.db.state(r.Scope)
-	if st == nil || p.req.Pin == nil {
-		return failed
-	}
-	at := p.req.Pin.Version()
-	st.mem.WritesSince(at, byte(r.Primitive), r.Range.Start, r.Range.End,
-		func(key string, stamp uint64) bool {
-			failed = append(failed, backend.Conflict{
-				Scope: r.Scope.Number, Primitive: r.Primitive, Key: key,
-				Expected: at, Found: stamp,
-			})
-			return true
-		})
-	return failed
 }
 
 // sortConflicts brings conflicts into key order and drops what is listed twice: a key that was read
@@ -192,6 +174,9 @@ func (p *plan) applyWrite(w *planWrite) {
 	}
 	if w.isScopeRecord() {
 		before := p.newest(w.Scope, w.Primitive, w.Key, w.found)
+		if before.Value == nil && before.Version == w.found.Version {
+			before = w.found // a large record is not kept in memory
+		}
 		p.db.watchLocked(before.Value, w.Value)
 	}
 	p.scopes[w.scope].state.mem.Apply(byte(w.Primitive), w.Key, r)

@@ -80,7 +80,7 @@ func (d *DB) commit(ctx context.Context, p *plan) (backend.Outcome, error) {
 		}
 		if again { // a scope's record changed between prepare and lock
 			p.unpin()
-			if err := d.published.wait(ctx, p.stale, d.acceptsWrites); err != nil {
+			if err := d.published.wait(ctx, p.stale, d.running); err != nil {
 				return backend.Outcome{}, err
 			}
 			continue
@@ -104,7 +104,7 @@ func (d *DB) settleDoubt(ctx context.Context, p *plan) {
 
 // place gives a prepared commit its place in the order. again asks for another prepare.
 func (d *DB) place(ctx context.Context, p *plan) (out backend.Outcome, again bool, err error) {
-	now := d.opts.Clock().UnixNano()
+	now := d.clock.now()
 	d.commitLock.Lock()
 	defer d.commitLock.Unlock()
 	p.seen = d.order.commit
@@ -148,13 +148,18 @@ func (d *DB) place(ctx context.Context, p *plan) (out backend.Outcome, again boo
 
 // acceptsWrites tells why the database takes no writes, if it does not.
 func (d *DB) acceptsWrites() error {
-	if d.closed.Load() {
-		return backend.ErrClosed
-	}
-	if err := d.fault.err(); err != nil {
+	if err := d.running(); err != nil {
 		return err
 	}
 	return d.space.check()
+}
+
+// running is acceptsWrites without a look at the disk, for use under the commit lock.
+func (d *DB) running() error {
+	if d.closed.Load() {
+		return backend.ErrClosed
+	}
+	return d.fault.err()
 }
 
 // log hands the batch to Pebble. A failure of the log is seen by storeFS and sets the fault; Pebble
@@ -189,7 +194,7 @@ func (d *DB) applyForSync(b *pebble.Batch) error {
 func (d *DB) guarded(op string, call func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			d.wedged.Store(true)
+			d.fault.stick()
 			d.setFault(op, fmt.Errorf("%v", v))
 		}
 		err = d.fault.err()

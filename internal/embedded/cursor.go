@@ -81,8 +81,11 @@ func (c *cursor) Next() bool {
 	return c.nextInStore() && c.alive()
 }
 
-// alive stops the walk if the scope was deleted under it.
+// alive stops the walk if the scope was deleted under it, or the database closed.
 func (c *cursor) alive() bool {
+	if c.db.closed.Load() {
+		return c.stop(backend.ErrClosed)
+	}
 	return c.state.phase.Load() != scopeGone || c.stop(goneError(c.handle))
 }
 

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -21,9 +22,10 @@ import (
 // the sentinel is written.
 type DB struct {
 	opts    Options
+	clock   risingClock
 	fs      *storeFS
 	store   *pebble.DB
-	lock    *pebble.Lock
+	lock    io.Closer
 	cache   *pebble.Cache
 	table   *memtable.Table
 	system  *backend.Scope
@@ -49,7 +51,6 @@ type DB struct {
 	manifest  atomic.Pointer[string]
 
 	fault  *fault
-	wedged atomic.Bool // Pebble panicked inside its commit pipeline: do not enter it again
 	closed atomic.Bool
 	// commitGate and storeGate are held shared by commits and by reads of the store; Close takes
 	// them to wait for the last one.
@@ -90,6 +91,9 @@ func (d *DB) Begin() (backend.Pin, error) {
 	return d.pins.acquire(), nil
 }
 
+// Now implements backend.Backend.
+func (d *DB) Now() int64 { return d.clock.now() }
+
 // BootEpoch rises with every open that follows a crash.
 func (d *DB) BootEpoch() uint64 { return d.boot }
 
@@ -123,9 +127,9 @@ func (d *DB) Close() error {
 	<-d.syncer.done
 	close(d.keeper.stop)
 	<-d.keeper.done
+	err := d.syncNow()
 	d.durable.wake()
 	d.published.wake()
-	err := d.syncNow()
 	d.cursors.closeAll()
 	d.storeGate.Lock()
 	if err == nil && d.opts.Mode != None {
@@ -156,9 +160,21 @@ func (d *DB) flushTables() error {
 
 // closeStore gives back what Open acquired.
 func (d *DB) closeStore() error {
+	// A store that is stuck is left as it is: it holds memory and descriptors, and can do nothing.
+	closed := make(chan error, 1)
+	go func() {
+		select {
+		case <-d.fault.stuck:
+			closed <- d.fault.err()
+		default:
+			closed <- closePebble(d.store)
+		}
+	}()
 	var err error
-	if !d.wedged.Load() {
-		err = closePebble(d.store)
+	select {
+	case err = <-closed:
+	case <-d.fault.stuck:
+		err = d.fault.err()
 	}
 	d.cache.Unref()
 	if d.lock != nil {

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/inmem-db/inmem/internal/backend"
@@ -12,9 +13,17 @@ import (
 type fault struct {
 	first  atomic.Pointer[faultError]
 	failed chan struct{} // closed when the fault is set
+	// stuck is closed when a part of Pebble has stopped for good: Pebble must not be waited for.
+	stuck     chan struct{}
+	stuckOnce sync.Once
 }
 
-func newFault() *fault { return &fault{failed: make(chan struct{})} }
+func newFault() *fault {
+	return &fault{failed: make(chan struct{}), stuck: make(chan struct{})}
+}
+
+// stick says that Pebble does not come to rest any more.
+func (f *fault) stick() { f.stuckOnce.Do(func() { close(f.stuck) }) }
 
 // faultError is a sticky storage failure; it matches backend.ErrStorage and its cause.
 type faultError struct {

@@ -61,11 +61,17 @@ func (k *keeper) versionCeiling() uint64 { return k.versions.Load() }
 // run is the keeper's goroutine.
 func (k *keeper) run() {
 	defer close(k.done)
+	ticker := time.NewTicker(proofInterval)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-k.stop:
 			return
 		case <-k.work:
+		case <-ticker.C:
+			if k.db.durable.load() <= k.proven.Load() {
+				continue // an idle database is proven once, and left alone
+			}
 		}
 		// A failure sets the fault; whoever needs the ceiling next hears of it.
 		_ = k.extend(0, 0)

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
 
 	"github.com/inmem-db/inmem/internal/backend"
@@ -50,13 +53,13 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	d := &DB{opts: o.withDefaults(), system: &backend.Scope{Number: codec.SystemScope}}
+	d.clock.wall = d.opts.Clock
 	d.scopes.states = map[codec.Scope]*scopeState{}
 	d.pins.published = &d.published.version
 	d.fault = newFault()
 	d.fs = newStoreFS(d.opts.FS, d.fault, d.onFault, d.counters.sync)
 	d.maxKept = int(min(d.opts.MemoryBudget/64, codec.MaxValueSize))
-	d.space = &space{fs: d.opts.FS, dir: d.opts.Dir, min: uint64(d.opts.MinFreeSpace),
-		off: d.opts.Mode == None}
+	d.space = newSpace(&d.opts)
 	if err := d.open(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.opts.Dir, err)
 	}
@@ -73,6 +76,9 @@ func (d *DB) open() (err error) {
 	if err := d.fs.MkdirAll(d.opts.Dir, 0o755); err != nil {
 		return fmt.Errorf("%w: %w", backend.ErrStorage, err)
 	}
+	if err := d.canonicalDir(); err != nil {
+		return fmt.Errorf("%w: %w", backend.ErrStorage, err)
+	}
 	if d.lock, err = acquireOwner(d.opts.FS, d.opts.Dir); err != nil {
 		return err
 	}
@@ -83,6 +89,22 @@ func (d *DB) open() (err error) {
 	}
 	d.serve()
 	return nil
+}
+
+// canonicalDir gives the directory its one name. Locks are kept by name within a process, and the same
+// directory under two names would be opened twice.
+func (d *DB) canonicalDir() error {
+	if d.opts.FS != vfs.Default {
+		return nil // a file system of a test: names are what they are
+	}
+	dir, err := filepath.Abs(d.opts.Dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err == nil {
+		d.opts.Dir, d.space.dir = dir, dir
+	}
+	return err
 }
 
 // openStore does everything between the lock and the start of service.
@@ -151,7 +173,11 @@ func isStoreFile(name string) bool {
 			return true
 		}
 	}
-	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".log")
+	number, suffix, _ := strings.Cut(name, ".")
+	if _, err := strconv.ParseUint(number, 10, 64); err != nil {
+		return false
+	}
+	return suffix == "sst" || suffix == "log"
 }
 
 // rehearse replays the log without changing anything, and verifies what came out. The real replay
@@ -258,6 +284,7 @@ func (d *DB) adopt(s sentinel) error {
 	d.table = memtable.New(memtable.Options{
 		SegmentSize: segmentSize(d.opts.MemoryBudget), Newest: last,
 	})
+	d.clock.high.Store(d.order.time)
 	d.published.raise(last)
 	d.durable.raise(last)
 	d.flushed.Store(s.Flushed)

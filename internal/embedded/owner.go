@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/inmem-db/inmem/internal/backend"
@@ -19,9 +18,13 @@ import (
 // would give the lock up.)
 const ownerName = "OWNER"
 
-// acquireOwner locks a directory for this process.
-func acquireOwner(vfsys vfs.FS, dir string) (*pebble.Lock, error) {
-	lock, err := pebble.LockDirectory(dir, vfsys)
+// lockName is Pebble's name for it: the stock tool must not open what we have open.
+const lockName = "LOCK"
+
+// acquireOwner locks a directory for this process. It is our lock and not Pebble's (storeFS hands
+// Pebble a dummy), so that Close gives it up also when Pebble cannot be closed any more.
+func acquireOwner(vfsys vfs.FS, dir string) (io.Closer, error) {
+	lock, err := vfsys.Lock(vfsys.PathJoin(dir, lockName))
 	if err != nil {
 		var path *fs.PathError
 		if errors.As(err, &path) {
@@ -64,7 +67,7 @@ func readOwner(vfsys vfs.FS, dir string) string {
 
 // releaseOwner gives the lock up. The file goes first, so that it never names a process that has
 // let go while another one holds the lock.
-func releaseOwner(vfsys vfs.FS, dir string, lock *pebble.Lock) error {
+func releaseOwner(vfsys vfs.FS, dir string, lock io.Closer) error {
 	err := vfsys.Remove(vfsys.PathJoin(dir, ownerName))
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil

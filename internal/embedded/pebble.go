@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,6 @@ import (
 func (d *DB) pebbleOptions(mustExist bool) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          d.fs,
-		Lock:                        d.lock,
 		Cache:                       d.cache,
 		Comparer:                    &cockroachkvs.Comparer,
 		KeySchema:                   cockroachkvs.KeySchema.Name,
@@ -152,9 +152,33 @@ func (l *pebbleLogger) Errorf(format string, args ...any) {
 	l.opts.Logger.Error("store", "message", fmt.Sprintf(format, args...))
 }
 
-// Fatalf implements pebble.Logger.
+// Fatalf implements pebble.Logger. It is where Pebble would end the process, because it cannot go on:
+// a MANIFEST that could not be written, say, leaves its picture of the tables half changed, and going
+// on ends in a panic sooner or later. So it sets the fault, and a background job of Pebble's ends here
+// (the deferred unlocks run). Reads do not need these jobs, and nothing else is done any more. A call
+// of ours goes on: it asks for the fault.
 func (l *pebbleLogger) Fatalf(format string, args ...any) {
-	(*DB)(l).setFault("store", fmt.Errorf(format, args...))
+	d := (*DB)(l)
+	d.setFault("store", fmt.Errorf(format, args...))
+	if !calledByUs() {
+		d.fault.stick()
+		runtime.Goexit()
+	}
+}
+
+// calledByUs tells whether this goroutine came into Pebble through this package.
+func calledByUs() bool {
+	pcs := make([]uintptr, 128)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)]) // behind Fatalf itself
+	for {
+		f, more := frames.Next()
+		if strings.Contains(f.Function, "internal/embedded.") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }
 
 // noteLogEnd records where replay of the last log stopped, and what lies behind.

@@ -22,6 +22,7 @@ type plan struct {
 	stale      uint64 // a scope's record was written at this version since: wait for it, then again
 	scopes     []planScope
 	writes     []planWrite
+	ranges     []rangeGroup
 	conditions []backend.Record // what prepare found, in the order of req.Conditions
 
 	batch    *pebble.Batch
@@ -66,6 +67,9 @@ type planWrite struct {
 // maxPooled is the number of writes up to which a plan's slices are kept for the next commit.
 const maxPooled = 1024
 
+// maxPooledBytes is the size up to which its buffer for values is kept.
+const maxPooledBytes = 1 << 20
+
 var planPool = sync.Pool{New: func() any { return new(plan) }}
 
 func (d *DB) newPlan(r *backend.Request) *plan {
@@ -86,8 +90,8 @@ func (p *plan) release() {
 	}
 	clear(p.writes)
 	clear(p.conditions)
-	if cap(p.writes) > maxPooled { // one huge commit must not keep its memory for ever
-		*p = plan{}
+	if cap(p.writes) > maxPooled || cap(p.scratch2) > maxPooledBytes || len(p.events) > maxPooled {
+		*p = plan{} // one huge commit must not keep its memory for ever
 	}
 	*p = plan{
 		scopes: p.scopes[:0], writes: p.writes[:0], conditions: p.conditions[:0],
@@ -120,6 +124,7 @@ func (p *plan) prepare(ctx context.Context) error {
 	if err := p.db.relieve(ctx); err != nil {
 		return err
 	}
+	p.ranges = groupRanges(p.req.Ranges)
 	if p.needsReads() {
 		p.pin = p.db.pins.acquire()
 		p.at = p.pin.version
@@ -161,6 +166,7 @@ func (p *plan) isLoaded(s *backend.Scope) bool {
 func (p *plan) loadScopes(ctx context.Context) (err error) {
 	for i := range p.scopes {
 		s := &p.scopes[i]
+		s.known = false // what an earlier round read may be stale
 		if s.created || s.handle.Number == codec.SystemScope || p.isLoaded(s.handle) {
 			continue
 		}
@@ -185,7 +191,7 @@ func (p *plan) lookUp(ctx context.Context) (err error) {
 		}
 		p.conditions = append(p.conditions, rec)
 	}
-	now := p.db.opts.Clock().UnixNano()
+	now := p.db.clock.now()
 	for i := range p.writes {
 		w := &p.writes[i]
 		if w.Op == backend.Put && !w.isScopeRecord() {

@@ -290,14 +290,23 @@ func (d *DB) openScope(ctx context.Context, s *backend.Scope) error {
 // maxIdleScopes bounds the states kept for scopes that hold nothing in memory.
 const maxIdleScopes = 1 << 16
 
-// retireIdleLocked drops states of scopes that hold no key in memory and were not written to since
-// the horizon: no open transaction could miss them. REQUIRES: the commit lock.
+// retireIdleLocked bounds the number of states: when there are many, the idle ones go.
+// REQUIRES: the commit lock.
 func (d *DB) retireIdleLocked(horizon uint64) {
-	d.scopes.mu.Lock()
-	defer d.scopes.mu.Unlock()
-	if len(d.scopes.states) < max(maxIdleScopes, d.retireAt) {
+	if n := len(d.scopes.states); n < max(maxIdleScopes, d.retireAt) {
 		return
 	}
+	d.dropIdleLocked(horizon)
+	// What is still in use is not looked at again before there is twice as much.
+	d.retireAt = 2 * len(d.scopes.states)
+}
+
+// dropIdleLocked drops states of scopes that hold no key in memory and were not written to since the
+// horizon: no open transaction could miss them. It returns how many. REQUIRES: the commit lock, which
+// also guards writes of the registry.
+func (d *DB) dropIdleLocked(horizon uint64) (dropped int) {
+	d.scopes.mu.Lock()
+	defer d.scopes.mu.Unlock()
 	for n, st := range d.scopes.states {
 		if n == codec.SystemScope || st.mem.Keys() > 0 || st.mem.LastWrite() > horizon {
 			continue
@@ -305,7 +314,7 @@ func (d *DB) retireIdleLocked(horizon uint64) {
 		st.retired.Store(true)
 		delete(d.scopes.states, n)
 		d.table.DropScope(st.mem)
+		dropped++
 	}
-	// What is still in use is not looked at again before there is twice as much.
-	d.retireAt = 2 * len(d.scopes.states)
+	return dropped
 }

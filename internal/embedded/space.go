@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,13 @@ type space struct {
 	busy atomic.Bool
 }
 
+// newSpace knows of no shortage until it has looked.
+func newSpace(o *Options) *space {
+	s := &space{fs: o.FS, dir: o.Dir, min: uint64(o.MinFreeSpace), off: o.Mode == None}
+	s.free.Store(math.MaxUint64)
+	return s
+}
+
 // spaceInterval is how often the file system is asked.
 const spaceInterval = 250 * time.Millisecond
 
@@ -41,13 +49,14 @@ func (s *space) check() error {
 	return nil
 }
 
-// look asks the file system. One that cannot tell counts as empty: commits will find out.
+// look asks the file system. One that cannot tell counts as roomy: commits will find out. Callers that
+// come while somebody looks go by the last answer.
 func (s *space) look() {
 	if !s.busy.CompareAndSwap(false, true) {
 		return
 	}
 	defer s.busy.Store(false)
-	free := ^uint64(0)
+	free := uint64(math.MaxUint64)
 	if u, err := s.fs.GetDiskUsage(s.dir); err == nil {
 		free = u.AvailBytes
 	}

@@ -12,8 +12,8 @@ func (d *DB) spillLocked() {
 	}
 	excess := d.table.Bytes() - d.opts.MemoryBudget
 	if d.opts.evictEagerly {
-		for freed := int64(1); freed > 0; {
-			_, freed = d.table.Evict(d.pins.horizon(), d.table.Bytes())
+		for n, freed := 1, int64(1); n > 0 || freed > 0; {
+			n, freed = d.table.Evict(d.pins.horizon(), d.table.Bytes())
 		}
 		return
 	}
@@ -23,8 +23,11 @@ func (d *DB) spillLocked() {
 	for {
 		n, freed := d.table.Evict(d.pins.horizon(), excess)
 		d.counters.spilled.Add(uint64(n))
-		if freed > 0 {
+		if n > 0 || freed > 0 {
 			return // a step per commit: the writer never stalls for the whole of it
+		}
+		if d.dropIdleLocked(d.pins.horizon()) > 0 {
+			return
 		}
 		ended := d.pins.endOldest()
 		if ended == 0 {

@@ -33,10 +33,9 @@ type storeCursor struct {
 func (d *DB) openStoreCursor(
 	ctx context.Context, n codec.Scope, p codec.Primitive, r backend.Range, at uint64,
 ) (*storeCursor, error) {
-	lower, err := codec.AppendKey(nil, n, p, r.Start)
-	if err != nil {
-		return nil, err
-	}
+	// Where a scan goes on behind a key of the greatest length, its start is one byte longer.
+	lower := codec.KeyPrefix(nil, n, p)
+	lower = append(append(lower, r.Start...), 0)
 	if !d.storeGate.TryRLock() {
 		return nil, backend.ErrClosed
 	}

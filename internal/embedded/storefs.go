@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -187,6 +188,9 @@ func (s *storeFS) RemoveAll(name string) error {
 	}
 	return s.FS.RemoveAll(name)
 }
+
+// Lock implements vfs.FS: the directory is locked already, by us (owner.go).
+func (s *storeFS) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 // Unwrap implements vfs.FS.
 func (s *storeFS) Unwrap() vfs.FS { return s.FS }

@@ -107,7 +107,7 @@ func (d *DB) dueKeys(ctx context.Context, after []byte) ([]due, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := d.opts.Clock().UnixNano()
+	now := d.clock.now()
 	end := codec.ExpiryUserKey(now+1, 0, codec.KV, "")[:16]
 	it, err := d.store.NewIter(&pebble.IterOptions{
 		LowerBound: lower,
@@ -211,10 +211,9 @@ func (d *DB) dropEntries(page []due) error {
 		return err
 	}
 	b := d.store.NewBatch()
-	now := d.opts.Clock().UnixNano()
 	for _, e := range page {
-		if e.keep || e.deadline > now {
-			continue // the clock may have gone back: the key is not due after all
+		if e.keep {
+			continue
 		}
 		if err := b.Delete(e.entry, nil); err != nil {
 			return err

@@ -138,14 +138,18 @@ func (d *DB) WaitDurable(ctx context.Context, version uint64) error {
 }
 
 func (d *DB) waitFor(ctx context.Context, w *watermark, version uint64) error {
+	if version > d.report.Last && version < d.report.Next {
+		return fmt.Errorf("%w: there is no commit %d: it was lost before this open, or never was",
+			codec.ErrInvalidArgument, version)
+	}
 	if w.load() >= version {
 		return nil
 	}
 	d.commitLock.Lock()
-	last := d.order.version
+	last := d.order.commit
 	d.commitLock.Unlock()
 	if version > last {
-		return fmt.Errorf("%w: version %d was never handed out, the last one is %d",
+		return fmt.Errorf("%w: there is no commit %d yet, the last one is %d",
 			codec.ErrInvalidArgument, version, last)
 	}
 	return w.wait(ctx, version, func() error {
