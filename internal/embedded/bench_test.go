@@ -124,8 +124,8 @@ func BenchmarkStrict(b *testing.B) {
 	}
 }
 
-// Opening must not cost what the database holds: after a clean close there is no log to replay, after
-// a kill at most what Pebble's memtables held.
+// Opening must not cost what the database holds: after a clean close there is no log to replay,
+// after a kill at most what Pebble's memtables held.
 func BenchmarkOpen(b *testing.B) {
 	for _, end := range []string{"close", "kill"} {
 		b.Run(end, func(b *testing.B) {

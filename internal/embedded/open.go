@@ -91,8 +91,8 @@ func (d *DB) open() (err error) {
 	return nil
 }
 
-// canonicalDir gives the directory its one name. Locks are kept by name within a process, and the same
-// directory under two names would be opened twice.
+// canonicalDir gives the directory its one name. Locks are kept by name within a process, and the
+// same directory under two names would be opened twice.
 func (d *DB) canonicalDir() error {
 	if d.opts.FS != vfs.Default {
 		return nil // a file system of a test: names are what they are

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The proof catches up on a database that has become idle: what was synced long ago cannot be a torn
-// tail (keeper.go: proofInterval is how far it may lag behind).
+// The proof catches up on a database that has become idle: what was synced long ago cannot be a
+// torn tail (keeper.go: proofInterval is how far it may lag behind).
 func TestDamageProofOfAnIdleDatabase(t *testing.T) {
 	for _, mode := range []Mode{Strict, Batched} {
 		o := memOptions()

@@ -10,8 +10,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// rangeGroup is all that a request read by range of one primitive of one scope. The write log of the
-// scope is walked once per group, under the commit lock, whatever the number of ranges.
+// rangeGroup is all that a request read by range of one primitive of one scope. The write log of
+// the scope is walked once per group, under the commit lock, whatever the number of ranges.
 type rangeGroup struct {
 	scope     *backend.Scope
 	primitive codec.Primitive

@@ -301,9 +301,9 @@ func (d *DB) retireIdleLocked(horizon uint64) {
 	d.retireAt = 2 * len(d.scopes.states)
 }
 
-// dropIdleLocked drops states of scopes that hold no key in memory and were not written to since the
-// horizon: no open transaction could miss them. It returns how many. REQUIRES: the commit lock, which
-// also guards writes of the registry.
+// dropIdleLocked drops states of scopes that hold no key in memory and were not written to since
+// the horizon: no open transaction could miss them. It returns how many. REQUIRES: the commit lock,
+// which also guards writes of the registry.
 func (d *DB) dropIdleLocked(horizon uint64) (dropped int) {
 	d.scopes.mu.Lock()
 	defer d.scopes.mu.Unlock()

@@ -49,8 +49,8 @@ func (s *space) check() error {
 	return nil
 }
 
-// look asks the file system. One that cannot tell counts as roomy: commits will find out. Callers that
-// come while somebody looks go by the last answer.
+// look asks the file system. One that cannot tell counts as roomy: commits will find out. Callers
+// that come while somebody looks go by the last answer.
 func (s *space) look() {
 	if !s.busy.CompareAndSwap(false, true) {
 		return

@@ -87,8 +87,9 @@ func TestSweep(t *testing.T) {
 	requireTail(t, db)
 }
 
-// What has expired stays expired when the clock goes back: it reads as absent, cannot be deleted any
-// more, and is swept (semantics 1.5). A deadline given meanwhile counts from where time stands still.
+// What has expired stays expired when the clock goes back: it reads as absent, cannot be deleted
+// any more, and is swept (semantics 1.5). A deadline given meanwhile counts from where time stands
+// still.
 func TestSweepWhenTheClockGoesBack(t *testing.T) {
 	db, clock := sweepable(t)
 	s := newScope(t, db, 1)
