@@ -162,7 +162,7 @@ func (l *pebbleLogger) Fatalf(format string, args ...any) {
 	d.setFault("store", fmt.Errorf(format, args...))
 	if !calledByUs() {
 		d.fault.stick()
-		runtime.Goexit()
+		runtime.Goexit() // lint:allow calls: a goroutine of Pebble's, which would end the process
 	}
 }
 

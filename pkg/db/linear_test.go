@@ -32,8 +32,8 @@ func TestSingleKeysAreLinearizable(t *testing.T) {
 	}
 }
 
-// The checker is worth something: it accepts what is right, and refuses histories, one operation after
-// the other, in which one answer is wrong.
+// The checker is worth something: it accepts what is right, and refuses histories, one operation
+// after the other, in which one answer is wrong.
 func TestLinearizabilityCheckerCatches(t *testing.T) {
 	type step struct {
 		in  keyInput
@@ -56,8 +56,8 @@ func TestLinearizabilityCheckerCatches(t *testing.T) {
 		want porcupine.CheckResult
 		ops  []step
 	}{
-		{"right", ok, []step{put(1, 5), get(1, 5), cas(5, 2, 7), cas(5, 3, 0), remove(true),
-			get(0, 9), remove(false), cas(9, 4, 10), get(4, 10)}},
+		{"right", ok, []step{put(1, 5), get(1, 5), cas(5, 2, 7), cas(5, 3, 0),
+			remove(true), get(0, 9), remove(false), cas(9, 4, 10), get(4, 10)}},
 		{"stale read", illegal, []step{put(1, 5), put(2, 6), get(1, 5)}},
 		{"read of nothing", illegal, []step{put(1, 5), get(0, 0)}},
 		{"lost compare-and-set that had to win", illegal, []step{put(1, 5), cas(5, 2, 0)}},
