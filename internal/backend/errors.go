@@ -49,13 +49,21 @@ type Conflict struct {
 	CAS bool
 }
 
+// shownKey bounds the part of a key that the text of a conflict shows, in bytes.
+const shownKey = 64
+
+// String names the key, up to its first 64 bytes, what was expected, and what was found.
 func (c Conflict) String() string {
+	key, dots := c.Key, ""
+	if len(key) > shownKey {
+		key, dots = key[:shownKey], "..."
+	}
 	verb := "read at"
 	if c.CAS {
 		verb = "expected"
 	}
-	return fmt.Sprintf("%s %s version %d, found %d",
-		codec.FormatKey(c.Scope, c.Primitive, c.Key), verb, c.Expected, c.Found)
+	return fmt.Sprintf("%s%s %s version %d, found %d",
+		codec.FormatKey(c.Scope, c.Primitive, key), dots, verb, c.Expected, c.Found)
 }
 
 // ConflictError lists every key that stood in the way, in key order. It matches ErrConflict, and

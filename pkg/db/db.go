@@ -3,7 +3,6 @@ package inmem
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
@@ -18,8 +17,7 @@ type DB struct {
 	b        backend.Backend
 	m        *txn.Manager
 	system   *backend.Scope // the records of the database itself
-	clock    func() time.Time
-	epoch    uint64 // which open of the database this is
+	epoch    uint64         // which open of the database this is
 	recovery Recovery
 }
 
@@ -29,21 +27,18 @@ type parts struct {
 	backend  backend.Backend
 	epoch    uint64
 	recovery Recovery
-	// manager carries what tests replace: the clock, sleeping and chance.
+	// manager carries what tests replace: sleeping and chance.
 	manager txn.Config
 }
 
 // assemble puts the layers together over an authority. Options are complete and valid.
 func assemble(p parts, o Options) *DB {
 	c := p.manager
-	if c.Clock == nil {
-		c.Clock = time.Now
-	}
 	c.Retry, c.MaxBytes, c.MaxWrites = o.Retry, o.MaxTxnBytes, o.MaxTxnWrites
 	return &DB{
 		path: p.path, options: o, b: p.backend, m: txn.New(p.backend, c),
 		system: &backend.Scope{Number: codec.SystemScope},
-		clock:  c.Clock, epoch: p.epoch, recovery: p.recovery,
+		epoch:  p.epoch, recovery: p.recovery,
 	}
 }
 
@@ -62,7 +57,8 @@ func (d *DB) Close() error {
 }
 
 // Version is the version that a reader sees now: the greatest v such that every commit up to v can
-// be read. It never goes back, also across restarts.
+// be read. It never goes back while the database is open; after a kill in Batched or Async what was
+// lost is gone, and its versions are never given out again.
 func (d *DB) Version() uint64 { return d.b.Published() }
 
 // DurableVersion is the greatest version that is known to be on stable storage, together with

@@ -24,7 +24,8 @@ import (
 //	                    long
 //	ErrRunNotFound      no run has this id                              -
 //	ErrRunExists        BeginRun with an id that is taken               Run finds it
-//	ErrRunNotActive     a write to, or the end of, a run that ended     -
+//	ErrRunNotActive     a write to, or the end of, a run that ended;    -
+//	                    errors.As *RunStatusError names the status
 //	ErrInvalidArgument  an argument or option that is never right       a mistake in the program
 //	ErrTooLarge         a key, value, nesting or transaction over its   split it
 //	                    limit
@@ -64,8 +65,12 @@ var (
 // was read or expected, and the version found. Use errors.As.
 type ConflictError = txn.ConflictError
 
+// RunStatusError names the run that refused a write, and its status. It matches ErrRunNotActive.
+// Use errors.As.
+type RunStatusError = backend.ScopeStatusError
+
 // UnknownOutcomeError reports a commit that is in the log and is, or may become, visible, while it
-// could not be learned whether it outlives a crash: the storage failed, or the context ended,
+// could not be learned whether it outlives a crash: the storage failed, or the database was closed,
 // during the wait for the disk. It names the commit's version, and unwraps to the cause. Use
 // errors.As.
 type UnknownOutcomeError = backend.UnknownOutcomeError

@@ -11,7 +11,6 @@ import (
 // Hooks are what tests replace below a database.
 type Hooks struct {
 	Backend backend.Backend
-	Clock   func() time.Time
 	Sleep   func(context.Context, time.Duration) error
 	Int64N  func(int64) int64
 }
@@ -24,6 +23,6 @@ func OpenOn(h Hooks, o *Options) (*DB, error) {
 	}
 	return assemble(parts{
 		path: "test", backend: h.Backend, epoch: 1,
-		manager: txn.Config{Clock: h.Clock, Sleep: h.Sleep, Int64N: h.Int64N},
+		manager: txn.Config{Sleep: h.Sleep, Int64N: h.Int64N},
 	}, options), nil
 }

@@ -59,7 +59,9 @@ type Options struct {
 	// Retry is the policy of Update. Default: 3 retries, 10 ms doubling up to 100 ms, full jitter.
 	// A policy whose Max is 0 never retries.
 	Retry *Retry
-	// MaxTxnBytes bounds the keys and values that one transaction writes. Default 64 MiB.
+	// MaxTxnBytes bounds the keys and values that one transaction writes. Default 64 MiB, at most
+	// 1 GiB. What a transaction reads has no bound: its read set takes about 100 bytes and the key
+	// for each key that was read or scanned over, outside of MemoryBudget.
 	MaxTxnBytes int64
 	// MaxTxnWrites bounds the number of keys that one transaction writes. Default 100,000.
 	MaxTxnWrites int
@@ -67,9 +69,11 @@ type Options struct {
 	// What it costs.
 
 	// MemoryBudget bounds the memory for recent data, in bytes. Data beyond it is read from disk;
-	// the meaning of nothing changes. Default 64 MiB.
+	// the meaning of nothing changes. Default 64 MiB, at least 1 MiB. Not counted are the sets of
+	// open transactions, what they read and are about to write, and CacheSize.
 	MemoryBudget int64
-	// CacheSize bounds the cache of disk blocks, in bytes. Default 48 MiB.
+	// CacheSize bounds the cache of disk blocks, in bytes. Default 48 MiB; a value below
+	// about 33 MiB is raised to it.
 	CacheSize int64
 	// MinFreeSpace is the free disk space, in bytes, below which commits are refused with
 	// ErrNoSpace. Default 64 MiB.
@@ -103,6 +107,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if c.Retry == nil {
 		c.Retry = txn.DefaultRetry()
+	} else {
+		policy := *c.Retry // its owner may change it
+		c.Retry = &policy
 	}
 	setDefault(&c.MaxTxnBytes, txn.DefaultMaxBytes)
 	if c.MaxTxnWrites == 0 {
@@ -123,6 +130,13 @@ func setDefault(field *int64, value int64) {
 	}
 }
 
+// The bounds of options, in bytes. A transaction goes to the log as one record, whose length has 32
+// bits; below the least budget what one commit needs would not fit.
+const (
+	mostTxnBytes = 1 << 30
+	leastMemory  = 1 << 20
+)
+
 // validate names every rule that the options break.
 func (o *Options) validate(path string) error {
 	var faults []string
@@ -136,8 +150,12 @@ func (o *Options) validate(path string) error {
 	fault(o.SyncInterval < 0, "SyncInterval %v is negative", o.SyncInterval)
 	fault(o.SyncCommits < 0, "SyncCommits %d is negative", o.SyncCommits)
 	fault(o.MaxTxnBytes < 0, "MaxTxnBytes %d is negative", o.MaxTxnBytes)
+	fault(o.MaxTxnBytes > mostTxnBytes, "MaxTxnBytes %d is over the limit of %d (1 GiB)",
+		o.MaxTxnBytes, mostTxnBytes)
 	fault(o.MaxTxnWrites < 0, "MaxTxnWrites %d is negative", o.MaxTxnWrites)
 	fault(o.MemoryBudget < 0, "MemoryBudget %d is negative", o.MemoryBudget)
+	fault(o.MemoryBudget >= 0 && o.MemoryBudget < leastMemory,
+		"MemoryBudget %d is under the least of %d (1 MiB)", o.MemoryBudget, leastMemory)
 	fault(o.CacheSize < 0, "CacheSize %d is negative", o.CacheSize)
 	fault(o.MinFreeSpace < 0, "MinFreeSpace %d is negative", o.MinFreeSpace)
 	faults = append(faults, retryFaults(o.Retry)...)

@@ -1,6 +1,7 @@
 package inmem_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,9 +30,47 @@ func TestOptionsFaults(t *testing.T) {
 	}
 	require.NoDirExists(t, dir)
 
+	_, err = inmem.Open(dir, &inmem.Options{MaxTxnBytes: 1<<30 + 1, MemoryBudget: 1<<20 - 1})
+	require.ErrorContains(t, err, "MaxTxnBytes 1073741825 is over the limit of 1073741824 (1 GiB)")
+	require.ErrorContains(t, err, "MemoryBudget 1048575 is under the least of 1048576 (1 MiB)")
+
 	_, err = inmem.Open("", nil)
 	require.ErrorIs(t, err, inmem.ErrInvalidArgument)
 	require.ErrorContains(t, err, "path is empty")
+}
+
+// The bounds themselves are fine, and a policy that its owner changes later is the database's no
+// more.
+func TestOptionsAtTheirBounds(t *testing.T) {
+	retry := &inmem.Retry{Max: 1, Base: math.MaxInt64, Cap: math.MaxInt64}
+	w := newWorld(t, engines[0], &inmem.Options{
+		MaxTxnBytes: 1 << 30, MemoryBudget: 1 << 20, Retry: retry,
+	})
+	retry.Max = 0
+	attempts := 0
+	_, err := w.run.Update(w.ctx(), func(tx *inmem.Tx) error {
+		attempts++
+		text(t, tx.KV(), "k")
+		if attempts == 1 {
+			w.put("k", "v")
+		}
+		_, err := tx.KV().Put(w.ctx(), "k", inmem.Int(1))
+		return err
+	})
+	require.NoError(t, err)
+	require.Equal(t, 2, attempts)
+	require.Equal(t, []time.Duration{math.MaxInt64 - 1}, w.waits)
+}
+
+// A write to a run that ended names its status.
+func TestRunStatusError(t *testing.T) {
+	w := newWorld(t, engines[0], nil)
+	require.NoError(t, w.run.End(w.ctx(), inmem.Failed))
+	_, err := w.run.KV().Put(w.ctx(), "k", inmem.Int(1))
+	var refused *inmem.RunStatusError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, inmem.Failed, refused.Status)
+	require.ErrorIs(t, err, inmem.ErrRunNotActive)
 }
 
 // The caller's struct stays as it is.

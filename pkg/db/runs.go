@@ -46,7 +46,7 @@ func (d *DB) BeginRun(ctx context.Context, o RunOptions) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin run %s: %w", id, txn.ContextError(err))
 	}
-	now := d.clock().UnixNano()
+	now := d.b.Now()
 	rec := codec.ScopeRecord{
 		ID: id, Number: number, Tenant: o.Tenant, App: o.App, Agent: o.Agent,
 		Status: Active, Created: now, Updated: now,
@@ -142,7 +142,7 @@ func (r *Run) end(ctx context.Context, system txn.Scope, status Status) error {
 	if rec.Status != Active {
 		return &backend.ScopeStatusError{Record: r.id, Status: rec.Status}
 	}
-	now := r.d.clock().UnixNano()
+	now := r.d.b.Now()
 	rec.Status, rec.Updated, rec.Ended = status, now, now
 	data, err := codec.AppendScopeRecord(nil, rec)
 	if err != nil {

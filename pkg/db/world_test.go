@@ -84,7 +84,7 @@ func (w *world) open(o *inmem.Options) {
 	w.t.Helper()
 	var err error
 	w.DB, err = inmem.OpenOn(inmem.Hooks{
-		Backend: w.b, Clock: w.clock.now,
+		Backend: w.b,
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -40,19 +40,23 @@ func (t *Tx) decide(ctx context.Context) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, t.outOfTime(ctx, err)
 	}
+	if t.lost != nil {
+		return 0, &commitError{t.lost}
+	}
 	if len(t.writes.list) == 0 && len(t.conditions) == 0 && len(t.creates) == 0 {
 		return 0, nil
 	}
 	for c := range t.open { // any order: the ranges are a set
 		t.addRange(c)
 	}
+	t.ranges.merge()
 	r := &backend.Request{
-		Pin: t.hold.pin, Reads: t.reads.list, Ranges: t.ranges, Conditions: t.conditions,
+		Pin: t.hold.pin, Reads: t.reads.list, Ranges: t.ranges.list, Conditions: t.conditions,
 		Writes: t.writes.list, CreateScopes: t.creates, Durability: t.options.Durability,
 	}
 	o, err := t.m.b.Commit(ctx, r)
 	if err != nil {
-		return 0, fmt.Errorf("commit: %w", explain(err, r))
+		return 0, &commitError{explain(err, r)}
 	}
 	if o.Version == 0 {
 		return 0, nil
@@ -63,10 +67,11 @@ func (t *Tx) decide(ctx context.Context) (uint64, error) {
 // outOfTime tells of a context that ended before the commit: how long the transaction could take,
 // and how long it took.
 func (t *Tx) outOfTime(ctx context.Context, err error) error {
-	ran := t.m.cfg.Clock().Sub(t.start).Round(time.Microsecond)
+	start := time.Unix(0, t.now)
+	ran := time.Duration(t.m.b.Now() - t.now).Round(time.Microsecond)
 	story := fmt.Sprintf(": the transaction ran for %v", ran)
 	if deadline, ok := ctx.Deadline(); ok {
-		story += fmt.Sprintf(" of %v", deadline.Sub(t.start).Round(time.Microsecond))
+		story += fmt.Sprintf(" of %v", deadline.Sub(start).Round(time.Microsecond))
 	}
 	e := ContextError(err)
 	if c, ok := e.(*contextError); ok {

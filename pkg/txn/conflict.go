@@ -33,7 +33,10 @@ type ConflictKey struct {
 	Phantom bool
 }
 
-// String names the key, what was expected, and what was found.
+// shownKey bounds the part of a key that the text of a conflict shows, in bytes.
+const shownKey = 64
+
+// String names the key, up to its first 64 bytes, what was expected, and what was found.
 func (k ConflictKey) String() string {
 	verb := "read at"
 	switch {
@@ -46,8 +49,12 @@ func (k ConflictKey) String() string {
 	if k.Run != "" {
 		where = "run " + k.Run
 	}
-	return fmt.Sprintf("%s %c/%q %s version %d, found %d",
-		where, byte(k.Primitive), k.Key, verb, k.Expected, k.Found)
+	key, dots := k.Key, ""
+	if len(key) > shownKey {
+		key, dots = key[:shownKey], "..."
+	}
+	return fmt.Sprintf("%s %c/%q%s %s version %d, found %d",
+		where, byte(k.Primitive), key, dots, verb, k.Expected, k.Found)
 }
 
 // conflictsInMessage bounds the text of an error; Keys has all of them.

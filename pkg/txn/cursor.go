@@ -27,8 +27,8 @@ type Cursor struct {
 	p     codec.Primitive
 	r     Range
 	now   int64
-	below backend.Cursor  // the snapshot
-	own   []backend.Write // what is left of the transaction's writes in the range
+	below backend.Cursor // the snapshot
+	own   ownScan        // the transaction's writes in the range
 
 	peeked, more bool // below stands on a record that was not yet shown; below has one
 	started      bool
@@ -54,7 +54,7 @@ func (s Scope) Scan(ctx context.Context, p codec.Primitive, r Range) *Cursor {
 	var at uint64
 	if t := s.tx; t != nil {
 		at, c.now = t.snapshot, t.now
-		c.own = t.writes.within(s.s.Number, p, r)
+		c.own = t.writes.scan(s.s.Number, p, r)
 		if t.options.Isolation == Serializable {
 			if t.open == nil {
 				t.open = map[*Cursor]struct{}{}
@@ -93,11 +93,11 @@ func (c *Cursor) Next() bool {
 	}
 	for c.peek() {
 		if c.ownNext() {
-			w := &c.own[0]
+			w := c.own.peek()
 			if c.more && c.below.Key() == w.Key {
 				c.peeked = false // covered by the own write: neither shown nor read
 			}
-			c.own = c.own[1:]
+			c.own.skip()
 			if w.Op == backend.Delete {
 				continue
 			}
@@ -123,16 +123,17 @@ func (c *Cursor) peek() bool {
 			}
 		}
 	}
-	c.exhausted = !c.more && len(c.own) == 0
+	c.exhausted = !c.more && c.own.peek() == nil
 	return !c.exhausted
 }
 
 // ownNext reports whether the next key is one of the transaction's own writes.
 func (c *Cursor) ownNext() bool {
-	if len(c.own) == 0 || !c.more {
-		return len(c.own) > 0
+	w := c.own.peek()
+	if w == nil || !c.more {
+		return w != nil
 	}
-	order := strings.Compare(c.own[0].Key, c.below.Key())
+	order := strings.Compare(w.Key, c.below.Key())
 	if c.r.Reverse {
 		order = -order
 	}
@@ -170,6 +171,7 @@ func (c *Cursor) Close() {
 	c.closed = true
 	if t := c.s.tx; t != nil && !t.ended.Load() {
 		t.addRange(c)
+		c.own.close()
 	}
 	if c.below != nil {
 		c.below.Close()
@@ -194,15 +196,5 @@ func (t *Tx) addRange(c *Cursor) {
 		r.End = c.key + "\x00" // the smallest key after the last one shown
 	}
 	r.Reverse = false
-	read := backend.RangeRead{Scope: c.s.s, Primitive: c.p, Range: r}
-	for i := range t.ranges {
-		if sameRange(&t.ranges[i], &read) {
-			return
-		}
-	}
-	t.ranges = append(t.ranges, read)
-}
-
-func sameRange(a, b *backend.RangeRead) bool {
-	return a.Scope.Number == b.Scope.Number && a.Primitive == b.Primitive && a.Range == b.Range
+	t.ranges.add(backend.RangeRead{Scope: c.s.s, Primitive: c.p, Range: r})
 }

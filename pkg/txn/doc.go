@@ -22,10 +22,19 @@
 // condition of its own, and blind writes never conflict. A transaction that wrote nothing is not
 // validated: it read one snapshot, and that is the truth at its place in the order.
 //
+// # Memory
+//
+// What a transaction writes is bounded by Config. What it reads is not: the read set has an entry
+// for every key that was read or scanned over, the scanned ranges one for every range that touches
+// no other, and both count outside the authority's memory budget. When the authority takes the pin
+// away to free memory, the sets are dropped with the transaction's next operation, which answers
+// backend.ErrTxnTooOld as every later one does.
+//
 // # Time
 //
-// Expiry is judged once per transaction or view, by the clock at its start, so that no value
-// vanishes in the middle of one. Time never orders anything.
+// Expiry is judged once per transaction or view, by the authority's time at its start, so that no
+// value vanishes in the middle of one. That time never goes back, so what has expired stays away
+// also when the wall clock is set back. Time never orders anything.
 //
 // # Concurrency
 //

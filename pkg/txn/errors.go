@@ -44,6 +44,27 @@ func (e *contextError) Error() string {
 
 func (e *contextError) Unwrap() []error { return []error{e.name, e.cause} }
 
+// commitError says that a commit failed. Its text is made when somebody asks: most conflicts are
+// retried, and nobody reads them.
+type commitError struct{ cause error }
+
+func (e *commitError) Error() string { return "commit: " + e.cause.Error() }
+
+func (e *commitError) Unwrap() error { return e.cause }
+
+// retryError says that the wait for a retry was cut short, and which conflict had led to it.
+type retryError struct {
+	retry int // counted from 1
+	cause error
+	lost  *ConflictError
+}
+
+func (e *retryError) Error() string {
+	return fmt.Sprintf("waiting for retry %d: %v (after %v)", e.retry, e.cause, e.lost)
+}
+
+func (e *retryError) Unwrap() error { return e.cause }
+
 // ContextError returns err so that it matches ErrTimeout or ErrCanceled besides the context's own
 // error, if it comes from a context; any other error, and nil, comes back as it is.
 func ContextError(err error) error {

@@ -16,8 +16,6 @@ const (
 
 // Config is what a Manager is made of besides its authority. Zero fields take the defaults.
 type Config struct {
-	// Clock is the wall clock. Required: nothing below package db asks the system for the time.
-	Clock func() time.Time
 	// Sleep waits for d, or returns the context's error earlier.
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Int64N draws evenly from [0, n), n > 0. Safe for concurrent use.
@@ -61,9 +59,6 @@ func New(b backend.Backend, c Config) *Manager {
 
 // Scope returns the auto-commit form for the keys of s.
 func (m *Manager) Scope(s *backend.Scope) Scope { return Scope{m: m, s: s} }
-
-// now is the wall clock in Unix nanoseconds.
-func (m *Manager) now() int64 { return m.cfg.Clock().UnixNano() }
 
 // settle is called after every commit that took a version. Commits are published in order, so one
 // that has its place may still wait for an earlier one; whoever committed must find his own writes

@@ -2,7 +2,7 @@ package txn
 
 import (
 	"context"
-	"fmt"
+	"math"
 	"time"
 )
 
@@ -53,10 +53,14 @@ func (r *Retry) Limit(attempt int) time.Duration {
 func (m *Manager) backoff(ctx context.Context, r *Retry, attempt int, lost *ConflictError) error {
 	err := m.awaitPublished(ctx, lost.latest())
 	if limit := r.Limit(attempt); err == nil && limit > 0 {
-		err = m.cfg.Sleep(ctx, time.Duration(m.cfg.Int64N(int64(limit)+1)))
+		n := int64(limit)
+		if n < math.MaxInt64 {
+			n++ // the limit itself is among the waits
+		}
+		err = m.cfg.Sleep(ctx, time.Duration(m.cfg.Int64N(n)))
 	}
 	if err != nil {
-		return fmt.Errorf("waiting for retry %d: %w (after %v)", attempt+1, ContextError(err), lost)
+		return &retryError{retry: attempt + 1, cause: ContextError(err), lost: lost}
 	}
 	return nil
 }

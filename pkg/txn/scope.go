@@ -97,7 +97,7 @@ func (s Scope) Get(ctx context.Context, p codec.Primitive, key string) (Entry, e
 		return Entry{}, ContextError(err)
 	}
 	if r.Expiry != 0 && s.view == nil {
-		now = s.m.now() // asked only when it matters: the clock costs as much as the lookup
+		now = s.m.b.Now() // asked only when it matters: the clock costs as much as the lookup
 	}
 	return entry(&r, now), nil
 }
@@ -176,11 +176,7 @@ func (s Scope) Deadline(ttl time.Duration) (int64, error) {
 	if err := s.usable(); err != nil {
 		return 0, err
 	}
-	now := s.m.now()
-	if s.tx != nil {
-		// A clock that went back since the transaction began must not hide its own write from it.
-		now = max(now, s.tx.now)
-	}
+	now := s.m.b.Now() // never before the start of a transaction, also if the clock went back
 	if int64(ttl) > math.MaxInt64-now {
 		return math.MaxInt64, nil
 	}

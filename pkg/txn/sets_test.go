@@ -65,9 +65,12 @@ func TestWriteSetAgainstMap(t *testing.T) {
 					slices.Reverse(want)
 				}
 				var got []string
-				for _, w := range s.within(k.scope, k.primitive, r) {
+				o := s.scan(k.scope, k.primitive, r)
+				for w := o.peek(); w != nil; w = o.peek() {
 					got = append(got, w.Key)
+					o.skip()
 				}
+				o.close()
 				require.Equal(t, want, got)
 			},
 			"": func(t *rapid.T) {

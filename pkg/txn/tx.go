@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
-	"time"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
@@ -46,17 +45,17 @@ type Tx struct {
 	hold    *hold
 	cleanup runtime.Cleanup // gives hold back if the transaction is dropped
 
-	start    time.Time
-	now      int64 // start in Unix nanoseconds: expiry is judged by it
+	now      int64 // the authority's time at the start, by which expiry is judged
 	snapshot uint64
 
 	reads      readSet
 	writes     writeSet
 	conditions []backend.Condition
-	ranges     []backend.RangeRead
+	ranges     rangeSet
 	creates    []*backend.Scope
 	open       map[*Cursor]struct{} // Serializable: scans whose range is not yet in ranges
 	condBytes  int64
+	lost       error // why the sets above are gone although the transaction has not ended
 }
 
 // hold is what a transaction must give back: its pin and its place among the active ones. It lives
@@ -88,10 +87,9 @@ func (m *Manager) begin(ctx context.Context, only *backend.Scope, o Options) (*T
 		return nil, err
 	}
 	m.count.begin()
-	start := m.cfg.Clock()
 	return &Tx{
 		m: m, only: only, options: o, hold: &hold{m: m, pin: pin},
-		start: start, now: start.UnixNano(), snapshot: pin.Version(),
+		snapshot: pin.Version(), now: m.b.Now(),
 	}, nil
 }
 
@@ -143,8 +141,9 @@ func (t *Tx) Counts() Counts {
 		return Counts{}
 	}
 	t.reads.compact()
+	t.ranges.merge()
 	c := Counts{
-		Reads: len(t.reads.list), Ranges: len(t.ranges) + len(t.open),
+		Reads: len(t.reads.list), Ranges: len(t.ranges.list) + len(t.open),
 		Conditions: len(t.conditions), Bytes: t.writes.bytes + t.condBytes,
 	}
 	for i := range t.writes.list {
@@ -177,8 +176,14 @@ func (t *Tx) end(why cause) {
 	}
 	t.cleanup.Stop()
 	t.hold.release(why)
-	t.reads, t.writes = readSet{}, writeSet{}
-	t.conditions, t.ranges, t.creates, t.open = nil, nil, nil, nil
+	t.drop()
+}
+
+// drop gives up all that was read and is to be written.
+func (t *Tx) drop() {
+	t.reads, t.writes, t.ranges = readSet{}, writeSet{}, rangeSet{}
+	t.conditions, t.creates, t.open = nil, nil, nil
+	t.condBytes = 0
 }
 
 // usable refuses operations on a transaction that has ended, by its user or by the authority.
@@ -186,7 +191,16 @@ func (t *Tx) usable() error {
 	if t.ended.Load() {
 		return ErrTxnDone
 	}
-	return t.hold.pin.Err()
+	if err := t.hold.pin.Err(); err != nil {
+		// It was ended to free memory: its sets are the rest of that memory. What was to be written
+		// is lost; what only read can still commit.
+		if t.writes.list != nil || t.conditions != nil || t.creates != nil {
+			t.lost = err
+		}
+		t.drop()
+		return err
+	}
+	return nil
 }
 
 // get is Scope.Get inside the transaction.

@@ -12,16 +12,16 @@ import (
 type View struct {
 	m     *Manager
 	at    uint64
-	now   int64 // the clock at its start: expiry is judged by it
+	now   int64 // the authority's time at its start: expiry is judged by it
 	ended atomic.Bool
 }
 
 // newView returns a view of what is published now.
 func (m *Manager) newView() *View {
-	// The clock is read after the version: what the sweeper deleted at or below it has then expired
+	// The time is asked after the version: what the sweeper deleted at or below it has then expired
 	// for this view, too, so sweeping is never visible.
 	at := m.b.Published()
-	return &View{m: m, at: at, now: m.now()}
+	return &View{m: m, at: at, now: m.b.Now()}
 }
 
 // View calls fn with a view of what is published now, and returns its error unchanged. The view

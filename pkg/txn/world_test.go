@@ -123,7 +123,6 @@ func newWorld(t *testing.T, c Config) *world {
 	w.clock.Store(1e18)
 	now := func() time.Time { return time.Unix(0, w.clock.Load()) }
 	w.stub = &stub{Backend: model.New(now)}
-	c.Clock = now
 	if c.Sleep == nil {
 		c.Sleep = func(ctx context.Context, d time.Duration) error {
 			w.waits = append(w.waits, d)

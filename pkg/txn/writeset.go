@@ -18,6 +18,12 @@ type writeSet struct {
 	// order has the entries list[:len(order)] in key order, for scans; later entries are merged in
 	// when a scan asks. It survives rewrites of a key, for these keep their place in the list.
 	order []int32
+	// past keeps what open scans have to see of entries that were rewritten since they began.
+	past map[int32][]pastWrite
+	// scans counts the open ones; rewrites orders them and what is in past; lastScan is the value
+	// of rewrites when the newest of them began.
+	scans              int
+	rewrites, lastScan int
 	// bytes is the size of all keys and values in the list.
 	bytes  int64
 	inline [4]backend.Write
@@ -80,6 +86,7 @@ func (s *writeSet) put(w backend.Write, fits func(keys int, bytes int64) error) 
 	}
 	s.bytes = bytes
 	if i >= 0 {
+		s.keep(int32(i))
 		s.list[i] = w
 		return nil
 	}
@@ -103,32 +110,6 @@ func (s *writeSet) note(i int) {
 			s.index[keyOf(&s.list[j])] = int32(j)
 		}
 	}
-}
-
-// within returns copies of the pending writes in a range, in the range's direction. They are
-// copies so that a scan shows the transaction as it was when the scan began, whatever is written
-// meanwhile.
-func (s *writeSet) within(scope codec.Scope, p codec.Primitive, r backend.Range) []backend.Write {
-	if len(s.list) == 0 {
-		return nil
-	}
-	s.sort()
-	from := s.search(writeKey{scope, p, r.Start})
-	to := s.search(writeKey{scope, p + 1, ""})
-	if r.End != "" {
-		to = s.search(writeKey{scope, p, r.End})
-	}
-	if from >= to {
-		return nil
-	}
-	found := make([]backend.Write, 0, to-from)
-	for _, i := range s.order[from:to] {
-		found = append(found, s.list[i])
-	}
-	if r.Reverse {
-		slices.Reverse(found)
-	}
-	return found
 }
 
 // search is the place in order of the first entry at or after a key.

@@ -15,7 +15,7 @@ type history struct {
 	cells map[cell][]entry // oldest first
 	logs  map[codec.Scope][]codec.EventDigest
 	nums  map[codec.Scope]uint64
-	time  int64 // of the newest commit
+	time  int64 // the latest that was told or committed at
 }
 
 // cell is one key.

@@ -62,7 +62,7 @@ func newPlay(w *world, rt *rapid.T) *play {
 	p := &play{w: w, rt: rt, scopes: []*backend.Scope{w.scope(), w.scope()}}
 	p.last = w.b.Published()
 	p.from = p.last + 1
-	p.h = newHistory(w.commitRecord(p.last).Time)
+	p.h = newHistory(w.b.Now())
 	return p
 }
 
@@ -100,6 +100,8 @@ func (p *play) step() {
 		p.commit(p.sweep())
 	case "clock":
 		p.w.clock.Advance(time.Duration(rapid.IntRange(-2, 6).Draw(p.rt, "seconds")) * time.Second)
+		p.h.time = max(p.w.now(), p.h.time)
+		require.Equal(p.w, p.h.time, p.w.b.Now())
 	}
 }
 

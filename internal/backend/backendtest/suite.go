@@ -77,6 +77,7 @@ func Checks() []Check {
 		{"Reads", readChecks},
 		{"Keys", keyChecks},
 		{"Expiry", expiryChecks},
+		{"Clock", clockChecks},
 		{"Sweep", sweepChecks},
 		{"Scopes", scopeChecks},
 		{"ScopeRaces", scopeRaceChecks},

@@ -36,7 +36,7 @@ func (b *Backend) apply(
 		note(k, codec.ChangeAppend)
 	}
 	b.record(out.Version, now, r.Flags, changed)
-	b.published, b.time = out.Version, now
+	b.published = out.Version
 	return out
 }
 

@@ -56,7 +56,7 @@ func (b *Backend) commit(ctx context.Context, r *backend.Request) (backend.Outco
 	if keys := b.conflicts(r); len(keys) > 0 {
 		return backend.Outcome{}, &backend.ConflictError{Keys: keys}
 	}
-	now := max(b.now().UnixNano(), b.time)
+	now := b.tick()
 	writes := b.effective(r.Writes, now)
 	if len(writes)+len(r.Appends) == 0 {
 		return backend.Outcome{}, nil

@@ -29,7 +29,7 @@ type Backend struct {
 type store struct {
 	mu        sync.Mutex // guards everything below, and Backend.closed
 	published uint64     // version of the newest commit; also what is durable
-	time      int64      // commit time of the newest commit, Unix nanoseconds
+	time      int64      // the latest that was told or committed at, Unix nanoseconds
 	scopes    codec.Scope
 	records   map[space]map[string][]backend.Record // every version of a key, oldest first
 	commits   []backend.Commit                      // in version order
@@ -85,6 +85,10 @@ func (b *Backend) Reopen() *Backend {
 	defer b.mu.Unlock()
 	b.closed = true
 	b.stats = backend.Stats{}
+	b.time = 0 // what was told is forgotten, what was committed is not
+	if n := len(b.commits); n > 0 {
+		b.time = b.commits[n-1].Time
+	}
 	return &Backend{now: b.now, store: b.store}
 }
 
@@ -109,6 +113,19 @@ func (b *Backend) AllocateScope(ctx context.Context) (codec.Scope, error) {
 	}
 	b.scopes++
 	return b.scopes, nil
+}
+
+// Now implements backend.Backend.
+func (b *Backend) Now() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tick()
+}
+
+// tick is the time, which stands still while the clock goes back. Callers hold mu.
+func (b *Backend) tick() int64 {
+	b.time = max(b.now().UnixNano(), b.time)
+	return b.time
 }
 
 // Published implements backend.Backend.

@@ -59,6 +59,9 @@ var commitMutants = []mutant{
 		}
 	}), []string{"Expiry/R142-expire-leaves-a-rewritten-key",
 		"Expiry/R142-expire-leaves-what-has-not-expired", "Expiry/E73-shows-as-expiry-in-history"}},
+	{"time-follows-the-clock-back", func(b *Backend) backend.Backend { return fickle{b} },
+		[]string{"Clock/now-never-lies-behind-the-newest-commit",
+			"Clock/now-never-lies-behind-an-earlier-answer", "Clock/now-over-a-restart"}},
 	{"delete-is-not-in-order", deleteOutOfOrder, []string{
 		"Races/R043-one-of-many-racing-deletes-existed",
 		"Writes/delete-is-judged-at-commit-not-at-snapshot"}},

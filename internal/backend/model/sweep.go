@@ -50,13 +50,14 @@ func (b *Backend) expired(s *backend.Scope, now time.Time) []backend.Write {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var writes []backend.Write
+	at := max(now.UnixNano(), b.time)
 	for in := range b.records {
 		if in.scope != s.Number {
 			continue
 		}
 		for _, k := range b.keys(in, backend.Range{}) {
 			r := b.latest(k)
-			if r.Exists() && r.Expiry != 0 && r.Expiry <= now.UnixNano() {
+			if r.Exists() && r.Expiry != 0 && r.Expiry <= at {
 				writes = append(writes, backend.Write{Scope: s, Primitive: k.primitive,
 					Key: k.user, Op: backend.Expire, Stamp: r.Stamp})
 			}

@@ -181,12 +181,9 @@ func heap() uint64 {
 // R011, R043: data twenty times the memory budget, under overwrites and deletes, reads, scans and
 // transactions, agrees with a model, in bounded memory, also after a restart.
 func TestReopenTwentyTimesTheBudget(t *testing.T) {
-	budget := int64(256 << 10)
+	budget := int64(1 << 20)
 	if long() {
 		budget = 4 << 20
-	}
-	if testing.Short() {
-		budget = 128 << 10
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

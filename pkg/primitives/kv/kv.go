@@ -162,9 +162,22 @@ func (k KV) wrap(op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	dots := ""
+	return &opError{op: op, run: k.scope.Name(), key: key, cause: err}
+}
+
+// opError says which operation failed. Its text is made when somebody asks: most conflicts are
+// judged by errors.Is, and nobody reads them.
+type opError struct {
+	op, run, key string
+	cause        error
+}
+
+func (e *opError) Error() string {
+	key, dots := e.key, ""
 	if len(key) > shownKey {
 		key, dots = key[:shownKey], "..."
 	}
-	return fmt.Errorf("kv %s run %s key %q%s: %w", op, k.scope.Name(), key, dots, err)
+	return fmt.Sprintf("kv %s run %s key %q%s: %v", e.op, e.run, key, dots, e.cause)
 }
+
+func (e *opError) Unwrap() error { return e.cause }

@@ -28,9 +28,8 @@ type world struct {
 // newWorld begins a run as package db does.
 func newWorld(ctx context.Context, t require.TestingT) *world {
 	w := &world{now: time.Unix(1e9, 0)}
-	clock := func() time.Time { return w.now }
-	b := model.New(clock)
-	w.m = txn.New(b, txn.Config{Clock: clock})
+	b := model.New(func() time.Time { return w.now })
+	w.m = txn.New(b, txn.Config{})
 	number, err := b.AllocateScope(ctx)
 	require.NoError(t, err)
 	w.run = &backend.Scope{Number: number, Record: "the-run"}
