@@ -120,6 +120,7 @@ func damageCases(t *testing.T) []*damageCase {
 	require.NoError(t, db.flushTables())
 	require.Eventually(t, func() bool { return db.keeper.proven.Load() == db.Published() },
 		10*time.Second, time.Millisecond, "a flush is noted in the sentinel")
+	db.keeper.mu.Lock() // from here on nothing more is proven
 	damageWork(t, db, s, known, 9)
 	make1 := func(name string, clean bool) *damageCase {
 		c := &damageCase{name: name, now: copyOf(), before: before, what: known.clone(), clean: clean,
@@ -128,6 +129,7 @@ func damageCases(t *testing.T) []*damageCase {
 		return c
 	}
 	unproven := make1("killed-unproven", false)
+	db.keeper.mu.Unlock()
 	require.Less(t, unproven.proven, unproven.last)
 	require.NoError(t, db.keeper.extend(0, 0))
 	proven := make1("killed-proven", false)
