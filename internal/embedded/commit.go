@@ -221,8 +221,8 @@ func (d *DB) await(p *plan, version uint64) error {
 	if err := d.guarded("sync", p.batch.SyncWait); err != nil {
 		return &backend.UnknownOutcomeError{Version: version, Cause: err}
 	}
+	d.published.raise(version) // first: what is durable is published
 	d.durable.raise(version)
-	d.published.raise(version)
 	d.keeper.noteDurable()
 	return nil
 }

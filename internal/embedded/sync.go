@@ -101,6 +101,7 @@ func (d *DB) syncNow() error {
 	if err != nil {
 		return err
 	}
+	d.published.raise(upTo) // a strict database may not have got there yet
 	d.durable.raise(upTo)
 	d.keeper.noteDurable()
 	return nil
