@@ -81,6 +81,11 @@ func (p *plan) set(key, value []byte) {
 			panic(err) // lint:allow panic: invariants build only
 		}
 	}
+	p.add(key, value)
+}
+
+// add is set for a key that is not complete yet.
+func (p *plan) add(key, value []byte) {
 	op := p.batch.SetDeferred(len(key), len(value))
 	copy(op.Key, key)
 	copy(op.Value, value)
@@ -138,10 +143,7 @@ const smallJournal = codec.MaxJournalPart / (codec.MaxInternalKeySize + 16)
 func (p *plan) setJournal(s *planScope, part int, value []byte) {
 	p.scratch = codec.AppendJournalKey(p.scratch[:0], s.handle.Number, 0, part)
 	// The version in it is zeros until stamp fills it: not a valid key yet.
-	op := p.batch.SetDeferred(len(p.scratch), len(value))
-	copy(op.Key, p.scratch)
-	copy(op.Value, value)
-	_ = op.Finish()
+	p.add(p.scratch, value)
 	at := p.batch.Len() - p.valueRoom(len(value)) - len(p.scratch)
 	s.journal = append(s.journal, journalPart{at: at, size: len(p.scratch), part: part})
 }
