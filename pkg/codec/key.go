@@ -29,17 +29,19 @@ const (
 	Traces  Primitive = 't'
 	Vectors Primitive = 'v'
 	Journal Primitive = 'j' // one record per commit of the scope; the system scope has one too
+
+	Extensions Primitive = 'u' // keys of primitives that users build, each under a name of its own
 )
 
 // The primitives of the system scope. On-disk: never renumber, never reuse. The letter r is taken:
 // it begins the keys of all other scopes.
 const (
-	ScopeRecords Primitive = 's' // s/<uuid>: a scope's record
-	TenantIndex  Primitive = 't' // from a tenant to its scopes
-	Namespaces   Primitive = 'n' // reserved for shared namespaces
+	ScopeRecords Primitive = 's' // s/<uuid>: a run's record; s/@<tuple>: a shared namespace's
+	RunIndex     Primitive = 'S' // index entries of scope records: runs by status, tag, parent...
 	Commits      Primitive = 'c' // c/<version>: one record per commit
 	Meta         Primitive = 'm' // counters and the like
 	Expiries     Primitive = 'x' // keys by deadline, see ExpiryUserKey
+	Graveyard    Primitive = 'g' // g/<scope>: scopes whose record is gone and whose keys are not yet
 )
 
 // Index is the primitive that holds the index entries of p.

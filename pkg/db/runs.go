@@ -83,7 +83,7 @@ func createRun(ctx context.Context, t *txn.Tx, system txn.Scope, s *backend.Scop
 	if err != nil {
 		return err
 	}
-	_, err = system.Put(ctx, codec.TenantIndex, tenantKey(rec), null, 0)
+	_, err = system.Put(ctx, codec.RunIndex, tenantKey(rec), null, 0)
 	return err
 }
 

@@ -218,7 +218,7 @@ func TestTenantIndex(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, before+1, w.Metrics().Commits)
 	var tenant codec.Tuple
-	c := w.b.Scan(w.ctx(), &backend.Scope{}, codec.TenantIndex,
+	c := w.b.Scan(w.ctx(), &backend.Scope{}, codec.RunIndex,
 		backend.PrefixRange(string(tenant.AppendString("t\x00"))), w.Version())
 	defer c.Close()
 	require.True(t, c.Next())

@@ -113,9 +113,9 @@ func (t *Tx) Snapshot() uint64 { return t.snapshot }
 func (t *Tx) Only() *backend.Scope { return t.only }
 
 // Scope returns the form of s inside the transaction; nil names no run. A scope that the
-// transaction does not belong to refuses every use.
+// transaction does not belong to refuses every use. The system scope belongs to all.
 func (t *Tx) Scope(s *backend.Scope) Scope {
-	if s != nil && t.only != nil && t.only.Number != s.Number {
+	if s != nil && t.only != nil && s.Number != codec.SystemScope && t.only.Number != s.Number {
 		s = nil
 	}
 	return Scope{m: t.m, s: s, tx: t}
@@ -248,17 +248,11 @@ func (t *Tx) delete(ctx context.Context, w backend.Write) (bool, error) {
 	if err := t.usable(); err != nil {
 		return false, err
 	}
-	var existed bool
-	if own := t.writes.find(keyOf(&w)); own != nil {
-		existed = own.Op != backend.Delete
-	} else {
-		r, err := t.m.b.Get(ctx, w.Scope, w.Primitive, w.Key, t.snapshot)
-		if err != nil {
-			return false, ContextError(err)
-		}
-		existed = entry(&r, t.now).Exists
+	seen, err := t.peek(ctx, w.Scope, w.Primitive, w.Key)
+	if err != nil {
+		return false, err
 	}
-	return existed, t.writes.put(w, t.fits)
+	return seen.Exists, t.writes.put(w, t.fits)
 }
 
 // compareAndSet is Scope.CAS inside the transaction.

@@ -152,4 +152,4 @@ func (w *world) begin(o Options) (*Tx, Scope) {
 }
 
 // index is the primitive that the tests write to: the authority attaches no meaning to its values.
-const index = codec.TenantIndex
+const index = codec.RunIndex

@@ -195,16 +195,16 @@ var scopeChecks = []Check{
 		w.wantNoReads(old, v)
 	}},
 	{"system-scope-is-always-writable", func(w *world) {
-		write := backend.Write{Scope: w.sys, Primitive: codec.Namespaces, Key: "agents/a",
+		write := backend.Write{Scope: w.sys, Primitive: codec.RunIndex, Key: "agents/a",
 			Op: backend.Put, Value: text("0")}
 		v := w.commit(write).Version
-		r := w.read(w.sys, codec.Namespaces, "agents/a", w.b.Published())
+		r := w.read(w.sys, codec.RunIndex, "agents/a", w.b.Published())
 		require.Equal(w, v, r.Version)
 		x := w.begin()
-		x.read(&backend.Scope{Number: codec.SystemScope}, codec.Namespaces, "agents/a")
+		x.read(&backend.Scope{Number: codec.SystemScope}, codec.RunIndex, "agents/a")
 		now := w.commit(write).Version
 		x.write(write).wantConflict(backend.Conflict{Scope: codec.SystemScope,
-			Primitive: codec.Namespaces, Key: "agents/a", Expected: v, Found: now})
+			Primitive: codec.RunIndex, Key: "agents/a", Expected: v, Found: now})
 	}},
 	{"R015-numbers-are-unique-and-valid", func(w *world) {
 		numbers := make(chan codec.Scope, 8*50)
