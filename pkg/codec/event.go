@@ -122,3 +122,30 @@ func EventHash(
 	b = append(b, payload[:]...)
 	return sha256.Sum256(b)
 }
+
+// MaxEventType bounds the type of an event, in bytes, so that its index key always fits.
+const MaxEventType = 1 << 10
+
+// EventTypeKey is the user key, under Events.Index(), of the index entry that finds an event by its
+// type: the type as a tuple of one string, then the sequence number in 12 hex digits. So the events
+// of one type lie together, in the order of the log. REQUIRES: seq <= MaxSequence.
+func EventTypeKey(typ string, seq uint64) string {
+	b := make(Tuple, 0, len(typ)+3+sequenceDigits).AppendString(typ)
+	return aliasString(appendHex(b, seq, sequenceDigits))
+}
+
+// EventTypePrefix is what the index keys of all events of a type begin with, and no others.
+func EventTypePrefix(typ string) string { return string(Tuple(nil).AppendString(typ)) }
+
+// DecodeEventTypeKey takes apart what EventTypeKey made. Errors: ErrCorrupt.
+func DecodeEventTypeKey(user string) (typ string, seq uint64, err error) {
+	e, rest, err := NextElement([]byte(user))
+	if err != nil {
+		return "", 0, err
+	}
+	if e.Kind != ElementString {
+		return "", 0, corrupt("event index key", 0, "expected a type, found %q", clip([]byte(user)))
+	}
+	seq, err = DecodeEventUserKey(string(rest))
+	return e.Text, seq, err
+}

@@ -30,6 +30,7 @@ const (
 	Vectors Primitive = 'v'
 	Journal Primitive = 'j' // one record per commit of the scope; the system scope has one too
 
+	Machines   Primitive = 'm' // state machines, each under the name of the cell that it governs
 	Extensions Primitive = 'u' // keys of primitives that users build, each under a name of its own
 )
 

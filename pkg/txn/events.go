@@ -9,14 +9,18 @@ import (
 
 // Event is an event to append: its type, and its payload as an encoded value.
 type Event struct {
-	Type    string
+	// Type is UTF-8, not empty, at most codec.MaxEventType bytes.
+	Type string
+	// Payload is an encoded value. Immutable from the call on.
 	Payload []byte
 }
 
 // Appended is the place that an event got in its log.
 type Appended struct {
+	// Sequence counts the events of the log from 0.
 	Sequence uint64
-	Hash     codec.EventDigest
+	// Hash is codec.EventHash of the event.
+	Hash codec.EventDigest
 }
 
 var errNotBuilt = errors.New("not built")
