@@ -18,10 +18,39 @@ import (
 // message names the operation, the run and the key.
 type KV struct {
 	scope txn.Scope
+	space string // what its keys begin with in the store; empty for the run's own keys
 }
 
 // New returns the primitive over a scope.
 func New(s txn.Scope) KV { return KV{scope: s} }
+
+// In returns the keys of an extension: apart from the run's own keys, and from those of every other
+// name. Any name will do, also the empty one; it takes its length and three bytes from the limit
+// of a key. Nothing but the name opens the door to an extension's keys.
+func In(s txn.Scope, name string) KV {
+	return KV{scope: s, space: string(codec.Tuple(nil).AppendString(name))}
+}
+
+// place is where a key lies in the store.
+func (k KV) place(key string) (codec.Primitive, string) {
+	if k.space == "" {
+		return codec.KV, key
+	}
+	return codec.Extensions, k.space + key
+}
+
+// Atomic lets fn do several operations as one step and returns the commit version. It is for
+// primitives built on an extension: one implementation then serves a run, a transaction and a view.
+//
+// On a run it is a transaction of its own, retried on conflicts as Update is: fn runs again, so it
+// must have no effects but those on its KV. Inside a transaction fn works on that one, the version
+// is 0, and what fn wrote before it failed stays part of the transaction: look before you write. A
+// view refuses it.
+func (k KV) Atomic(ctx context.Context, fn func(KV) error) (uint64, error) {
+	return k.scope.Atomic(ctx, func(s txn.Scope) error {
+		return fn(KV{scope: s, space: k.space})
+	})
+}
 
 // Entry is a key with its versions and times.
 type Entry struct {
@@ -42,7 +71,8 @@ type Entry struct {
 // Get returns the value of a key and whether it exists. No allocation for scalars, strings and
 // bytes that are in memory. A value that is in memory is returned even if ctx is done.
 func (k KV) Get(ctx context.Context, key string) (codec.Value, bool, error) {
-	e, err := k.scope.Get(ctx, codec.KV, key)
+	p, at := k.place(key)
+	e, err := k.scope.Get(ctx, p, at)
 	if err != nil || !e.Exists {
 		return codec.Value{}, false, k.wrap("get", key, err)
 	}
@@ -56,7 +86,8 @@ func (k KV) Get(ctx context.Context, key string) (codec.Value, bool, error) {
 // GetVersioned returns a key with its version, times and deadline, also when it is absent. The time
 // costs a second lookup.
 func (k KV) GetVersioned(ctx context.Context, key string) (Entry, error) {
-	e, err := k.scope.Get(ctx, codec.KV, key)
+	p, at := k.place(key)
+	e, err := k.scope.Get(ctx, p, at)
 	if err != nil {
 		return Entry{}, k.wrap("get", key, err)
 	}
@@ -82,7 +113,7 @@ func (k KV) GetVersioned(ctx context.Context, key string) (Entry, error) {
 // GetMany returns the values of the keys that exist, all from one version.
 func (k KV) GetMany(ctx context.Context, keys []string) (map[string]codec.Value, error) {
 	found := make(map[string]codec.Value, len(keys))
-	one := KV{scope: k.scope.Snapshot()}
+	one := KV{scope: k.scope.Snapshot(), space: k.space}
 	for _, key := range keys {
 		v, ok, err := one.Get(ctx, key)
 		if err != nil {
@@ -97,7 +128,8 @@ func (k KV) GetMany(ctx context.Context, keys []string) (map[string]codec.Value,
 
 // Exists reports whether a key exists.
 func (k KV) Exists(ctx context.Context, key string) (bool, error) {
-	e, err := k.scope.Get(ctx, codec.KV, key)
+	p, at := k.place(key)
+	e, err := k.scope.Get(ctx, p, at)
 	return e.Exists, k.wrap("exists", key, err)
 }
 
@@ -126,7 +158,8 @@ func (k KV) put(ctx context.Context, key string, v codec.Value, deadline int64) 
 	if err != nil {
 		return 0, k.wrap("put", key, err)
 	}
-	version, err := k.scope.Put(ctx, codec.KV, key, data, deadline)
+	p, at := k.place(key)
+	version, err := k.scope.Put(ctx, p, at, data, deadline)
 	return version, k.wrap("put", key, err)
 }
 
@@ -134,7 +167,8 @@ func (k KV) put(ctx context.Context, key string, v codec.Value, deadline int64) 
 // that of two racing deletes one says true; inside a transaction provisionally, as the transaction
 // sees it. Deleting a missing key writes nothing.
 func (k KV) Delete(ctx context.Context, key string) (bool, error) {
-	existed, err := k.scope.Delete(ctx, codec.KV, key)
+	p, at := k.place(key)
+	existed, err := k.scope.Delete(ctx, p, at)
 	return existed, k.wrap("delete", key, err)
 }
 
@@ -150,7 +184,8 @@ func (k KV) CAS(ctx context.Context, key string, expected uint64, v codec.Value)
 	if err != nil {
 		return 0, k.wrap("cas", key, err)
 	}
-	version, err := k.scope.CAS(ctx, codec.KV, key, expected, data)
+	p, at := k.place(key)
+	version, err := k.scope.CAS(ctx, p, at, expected, data)
 	return version, k.wrap("cas", key, err)
 }
 

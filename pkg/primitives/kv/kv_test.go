@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -23,6 +24,8 @@ type world struct {
 	m   *txn.Manager
 	run *backend.Scope
 	now time.Time
+	// extension puts the keys of kv and in there.
+	extension bool
 }
 
 // newWorld begins a run as package db does.
@@ -47,7 +50,37 @@ func newWorld(ctx context.Context, t require.TestingT) *world {
 	return w
 }
 
-func (w *world) kv() KV { return New(w.m.Scope(w.run)) }
+func (w *world) kv() KV { return w.in(w.m.Scope(w.run)) }
+
+func (w *world) in(s txn.Scope) KV {
+	if w.extension {
+		return In(s, "a")
+	}
+	return New(s)
+}
+
+// drawNoise writes to the other places for keys of the same run. The function that it returns looks
+// whether all of it is still as it was: no key leaks from one place into another.
+func drawNoise(ctx context.Context, t *rapid.T, w *world) func() {
+	s := w.m.Scope(w.run)
+	others := []KV{In(s, ""), In(s, "a\x00"), In(s, "a\x00\x01"), In(s, "aa"), In(s, "\xff")}
+	if w.extension {
+		others = append(others, New(s))
+	}
+	for _, k := range others {
+		for _, key := range []string{"", "a", "\xff"} {
+			_, err := k.Put(ctx, key, codec.String("noise"))
+			require.NoError(t, err)
+		}
+	}
+	return func() {
+		for i, k := range others {
+			n, err := k.Count(ctx, ScanOptions{})
+			require.NoError(t, err)
+			require.Equal(t, 3, n, "place %d", i)
+		}
+	}
+}
 
 // twin is what a KV should show: a map, and sorting.
 type twin map[string]string
@@ -73,15 +106,20 @@ func (m twin) scan(o ScanOptions) []Pair {
 // does for a direct KV, and for a view of what was there before.
 func TestR072AgainstAMap(t *testing.T) {
 	for _, form := range []string{"direct", "transaction"} {
-		t.Run(form, func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) { checkAgainstMap(t, form) })
-		})
+		for _, at := range []string{"run", "extension"} {
+			t.Run(form+" "+at, func(t *testing.T) {
+				rapid.Check(t, func(t *rapid.T) { checkAgainstMap(t, form, at) })
+			})
+		}
 	}
 }
 
-func checkAgainstMap(t *rapid.T, form string) {
+func checkAgainstMap(t *rapid.T, form, at string) {
 	ctx := context.Background()
 	w := newWorld(ctx, t)
+	w.extension = at == "extension"
+	noise := drawNoise(ctx, t, w)
+	defer noise()
 	state := twin{}
 	key := rapid.OneOf(
 		rapid.SampledFrom([]string{"", "\x00", "a", "a\x00", "ab", "b", "\xff", "\xff\xff"}),
@@ -102,7 +140,7 @@ func checkAgainstMap(t *rapid.T, form string) {
 		var err error
 		tx, err = w.m.Begin(ctx, w.run, txn.Options{Isolation: txn.Serializable})
 		require.NoError(t, err)
-		k = New(tx.Scope(w.run))
+		k = w.in(tx.Scope(w.run))
 	}
 	n := 0
 	t.Repeat(map[string]func(*rapid.T){
@@ -364,4 +402,43 @@ func TestIterationIsRepeatable(t *testing.T) {
 	require.Len(t, errs, 1, "yielded once")
 	require.ErrorIs(t, errs[0], txn.ErrCanceled)
 	require.ErrorIs(t, errs[0], context.Canceled)
+}
+
+// An extension's operations in Atomic are one step, alone and inside a transaction.
+func TestAtomic(t *testing.T) {
+	w := newWorld(t.Context(), t)
+	w.extension = true
+	add := func(k KV) (uint64, error) {
+		return k.Atomic(t.Context(), func(k KV) error {
+			v, _, err := k.Get(t.Context(), "n")
+			if err != nil {
+				return err
+			}
+			n, _ := v.AsInt()
+			if n == 2 {
+				return errors.New("enough")
+			}
+			_, err = k.Put(t.Context(), "n", codec.Int(n+1))
+			return err
+		})
+	}
+	version, err := add(w.kv())
+	require.NoError(t, err)
+	require.NotZero(t, version)
+	_, err = w.m.Update(t.Context(), w.run, txn.Options{}, func(tx *txn.Tx) error {
+		version, err := add(w.in(tx.Scope(w.run)))
+		require.Zero(t, version)
+		return err
+	})
+	require.NoError(t, err)
+	_, err = add(w.kv())
+	require.ErrorContains(t, err, "enough")
+	v, _, err := w.kv().Get(t.Context(), "n")
+	require.NoError(t, err)
+	require.Equal(t, codec.Int(2), v)
+	require.NoError(t, w.m.View(t.Context(), func(v *txn.View) error {
+		_, err := add(w.in(v.Scope(w.run)))
+		require.ErrorIs(t, err, backend.ErrReadOnly)
+		return nil
+	}))
 }

@@ -127,13 +127,13 @@ func (k KV) walk(ctx context.Context, op string, o ScanOptions) iter.Seq2[string
 		if o.Start != "" && o.Start == o.End {
 			return // an empty range, and an empty End would mean none
 		}
-		c := k.scope.Scan(ctx, codec.KV, r)
+		c := k.scope.Scan(ctx, k.placeRange(&r), r)
 		defer c.Close()
 		for n := 0; o.Limit == 0 || n < o.Limit; n++ {
 			if !c.Next() {
 				break
 			}
-			if !yield(c.Key(), found{value: c.Entry().Value}) {
+			if !yield(c.Key()[len(k.space):], found{value: c.Entry().Value}) {
 				return
 			}
 		}
@@ -141,4 +141,18 @@ func (k KV) walk(ctx context.Context, op string, o ScanOptions) iter.Seq2[string
 			yield("", found{err: k.wrap(op, o.Prefix, err)})
 		}
 	}
+}
+
+// placeRange turns a range of keys into where it lies in the store.
+func (k KV) placeRange(r *txn.Range) codec.Primitive {
+	if k.space == "" {
+		return codec.KV
+	}
+	r.Start = k.space + r.Start
+	if r.End == "" {
+		r.End = txn.PrefixRange(k.space).End
+	} else {
+		r.End = k.space + r.End
+	}
+	return codec.Extensions
 }
