@@ -18,6 +18,7 @@ import (
 
 // Handle is a run, a transaction or a view.
 type Handle interface {
+	// Extension returns the keys under a name.
 	Extension(name string) inmem.KV
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -130,10 +131,7 @@ func checkAgainstMap(t *rapid.T, form, at string) {
 		_, err := w.kv().Put(ctx, k, codec.String(state[k]))
 		require.NoError(t, err)
 	}
-	before := twin{}
-	for k, v := range state {
-		before[k] = v
-	}
+	before := maps.Clone(state)
 	k, outside := w.kv(), w.kv()
 	var tx *txn.Tx
 	if form == "transaction" {
