@@ -130,7 +130,10 @@ type Write struct {
 }
 
 // Append is one event for a scope's log. The authority gives it its sequence number, time and chain
-// hash at the commit's place in the order, so appends never conflict with each other.
+// hash at the commit's place in the order, so appends never conflict with each other. It writes two
+// records at the commit's version: the event, under codec.Events and codec.EventUserKey, and an
+// index entry that holds Null, under codec.Events.Index() and codec.EventTypeKey. Errors are those
+// of codec.AppendEventRecord.
 type Append struct {
 	Scope   *Scope
 	Type    string

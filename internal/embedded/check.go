@@ -137,18 +137,34 @@ func (p *plan) apply() {
 	for i := range p.writes {
 		p.applyWrite(&p.writes[i])
 	}
-	for i, payload := range p.events {
-		s := &p.scopes[p.scopeOf(p.req.Appends[i].Scope)]
-		seq := p.appended[i].Sequence
-		s.state.mem.Apply(byte(codec.Events), codec.EventUserKey(seq), p.record(payload))
-		s.state.events = eventHead{next: seq + 1, hash: p.appended[i].Hash}
-	}
+	p.applyEvents()
 	for i := range p.scopes {
 		if s := &p.scopes[i]; s.number != 0 {
 			s.state.last = s.number
 		}
 	}
 	p.db.order.commit = p.version
+}
+
+// applyEvents puts the events and their index entries into the memtable, out of the batch's bytes:
+// the memtable copies.
+func (p *plan) applyEvents() {
+	for i := range p.events {
+		e := &p.events[i]
+		st := p.scopes[e.scope].state
+		key := p.repr[e.keyEnd-codec.EventTypeSequenceOffset : e.keyEnd-userKeyEnd]
+		st.mem.Apply(byte(codec.Events), alias(key), p.record(p.repr[e.value+1:e.valueEnd]))
+		key = p.repr[e.typeKey+codec.UserKeyOffset(st.number) : e.typeKeyEnd-userKeyEnd]
+		st.mem.Apply(byte(codec.Events.Index()), alias(key), p.record(indexEntry[1:]))
+	}
+	if len(p.events) == 0 {
+		return
+	}
+	for i := range p.scopes {
+		if s := &p.scopes[i]; s.number != 0 {
+			s.state.events = s.events
+		}
+	}
 }
 
 // record is a memtable record of this commit. Values too large to keep stay in the store.

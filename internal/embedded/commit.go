@@ -129,9 +129,7 @@ func (d *DB) place(ctx context.Context, p *plan) (out backend.Outcome, again boo
 	if err != nil {
 		return out, false, err
 	}
-	if err := p.stamp(version, now); err != nil {
-		return out, false, err
-	}
+	p.stamp(version, now)
 	if err := d.log(p); err != nil {
 		// It was handed over: the part of it that reached the disk may be all of it.
 		return out, false, &backend.UnknownOutcomeError{Version: version, Cause: err}

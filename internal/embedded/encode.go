@@ -1,18 +1,17 @@
 package embedded
 
 import (
-	"cmp"
 	"encoding/binary"
-	"slices"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/invariants"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// Everything but the commit record and the events is encoded before the lock is taken, with room
-// for what only the commit's place in the order decides: the version in every key, the commit
-// number in the keys of the journal. Both have a fixed width, so stamping is a few stores.
+// Everything but the commit record is encoded before the lock is taken, with room for what only
+// the commit's place in the order decides: the version in every key, the commit number in the keys
+// of the journal, sequence number, time and hashes of events. All have a fixed width, so stamping is
+// a few stores.
 
 // encode builds the batch of all writes that will take effect, as far as prepare can tell.
 func (p *plan) encode() error {
@@ -20,6 +19,9 @@ func (p *plan) encode() error {
 	size := 64
 	for i := range p.writes {
 		size += 2*len(p.writes[i].Key) + len(p.writes[i].Value) + 96
+	}
+	for i := range p.req.Appends {
+		size += len(p.req.Appends[i].Type)*3 + len(p.req.Appends[i].Payload) + eventRoom
 	}
 	p.batch = p.db.store.NewBatchWithSize(size)
 	p.live, p.existed, p.expired = 0, 0, 0
@@ -37,7 +39,8 @@ func (p *plan) encode() error {
 		p.live++
 	}
 	if len(p.req.Appends) > 0 {
-		return nil // the journal names the events' sequence numbers: it is encoded when they are known
+		// The journal names the events' sequence numbers: it is encoded when they are known.
+		return p.encodeAppends()
 	}
 	p.encodeJournals()
 	return nil
@@ -149,12 +152,10 @@ func (p *plan) setJournal(s *planScope, part int, value []byte) {
 }
 
 // stamp takes the commit's numbers and writes them into the batch. REQUIRES: the commit lock.
-func (p *plan) stamp(version uint64, now int64) error {
+func (p *plan) stamp(version uint64, now int64) {
 	p.version = version
 	if len(p.req.Appends) > 0 {
-		if err := p.encodeAppends(version, now); err != nil {
-			return err
-		}
+		p.stampAppends(version, now)
 		p.encodeJournals()
 	}
 	rec := codec.CommitRecord{
@@ -177,6 +178,7 @@ func (p *plan) stamp(version uint64, now int64) error {
 	p.scratch2 = codec.AppendCommitRecord(p.scratch2[:0], rec)
 	p.set(p.scratch, p.scratch2)
 	repr := p.batch.Repr()
+	p.repr = repr
 	for _, at := range p.patches {
 		binary.BigEndian.PutUint64(repr[at:], version)
 	}
@@ -189,45 +191,4 @@ func (p *plan) stamp(version uint64, now int64) error {
 		}
 	}
 	p.db.order.time = now
-	return nil
-}
-
-// encodeAppends gives every event its sequence number, time and hash. REQUIRES: the commit lock.
-func (p *plan) encodeAppends(version uint64, now int64) error {
-	heads := make([]eventHead, len(p.scopes))
-	for i := range p.scopes {
-		if st := p.scopes[i].state; st != nil {
-			heads[i] = st.events
-		}
-	}
-	p.appended, p.events = make([]backend.Appended, 0, len(p.req.Appends)), nil
-	for i := range p.req.Appends {
-		a := &p.req.Appends[i]
-		scope := p.scopeOf(a.Scope)
-		head := &heads[scope]
-		hash := codec.EventHash(head.hash, head.next, now, a.Type, a.Digest)
-		payload, err := codec.AppendEventRecord(nil, codec.EventRecord{
-			Time: now, Type: a.Type, Previous: head.hash, Hash: hash, Payload: a.Payload,
-		})
-		if err != nil {
-			return err
-		}
-		value := codec.AppendEnvelope(nil, codec.Envelope{Payload: payload})
-		p.scratch = codec.AppendEventKey(p.scratch[:0], a.Scope.Number, head.next)
-		codec.PatchVersion(p.scratch, version)
-		p.set(p.scratch, value)
-		s := &p.scopes[scope]
-		s.changes = append(s.changes, codec.Change{
-			Primitive: codec.Events, Op: codec.ChangeAppend, Key: codec.EventUserKey(head.next),
-		})
-		p.appended = append(p.appended, backend.Appended{Sequence: head.next, Hash: hash})
-		p.events = append(p.events, payload)
-		head.next, head.hash = head.next+1, hash
-	}
-	for i := range p.scopes {
-		slices.SortFunc(p.scopes[i].changes, func(a, b codec.Change) int {
-			return cmp.Or(cmp.Compare(a.Primitive, b.Primitive), cmp.Compare(a.Key, b.Key))
-		})
-	}
-	return nil
 }

@@ -37,7 +37,8 @@ type plan struct {
 	live     int // writes that take effect
 	version  uint64
 	appended []backend.Appended
-	events   [][]byte // envelopes of the appends, for the memtable
+	events   []planEvent // in the order of req.Appends
+	repr     []byte      // the batch's bytes: Pebble may take them from it when it is handed over
 	wait     bool
 }
 
@@ -51,6 +52,18 @@ type planScope struct {
 	number  uint64 // the commit's number in the scope
 	changes []codec.Change
 	journal []journalPart
+	writes  int       // how many of the changes are writes; the events come after them
+	events  eventHead // where the next event goes, while the commit is stamped
+}
+
+// planEvent is where one event lies in the batch: the ends of the keys of the event and of its
+// index entry, and its envelope.
+type planEvent struct {
+	scope           int // index into plan.scopes
+	keyEnd          int
+	value, valueEnd int
+	typeKey         int // start of the index entry's key
+	typeKeyEnd      int
 }
 
 // journalPart is where one part of a scope's journal record lies in the batch.
@@ -90,13 +103,13 @@ func (p *plan) release() {
 	}
 	clear(p.writes)
 	clear(p.conditions)
-	if cap(p.writes) > maxPooled || cap(p.scratch2) > maxPooledBytes || len(p.events) > maxPooled {
+	if cap(p.writes) > maxPooled || cap(p.scratch2) > maxPooledBytes || cap(p.events) > maxPooled {
 		*p = plan{} // one huge commit must not keep its memory for ever
 	}
 	*p = plan{
 		scopes: p.scopes[:0], writes: p.writes[:0], conditions: p.conditions[:0],
 		patches: p.patches[:0], scratch: p.scratch[:0], scratch2: p.scratch2[:0],
-		numbers: p.numbers[:0],
+		numbers: p.numbers[:0], events: p.events[:0],
 	}
 	planPool.Put(p)
 }

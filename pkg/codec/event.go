@@ -36,14 +36,14 @@ const (
 )
 
 // AppendEventRecord appends an event. Errors: ErrInvalidArgument for a type that is empty or not
-// UTF-8; ErrTooLarge for one longer than MaxKeySize or a payload over MaxValueSize. dst comes back
-// unchanged then. It allocates only if dst is too small.
+// UTF-8; ErrTooLarge for one longer than MaxEventType or a payload over MaxValueSize. dst comes
+// back unchanged then. It allocates only if dst is too small.
 func AppendEventRecord(dst []byte, r EventRecord) ([]byte, error) {
 	if r.Type == "" || !utf8.ValidString(r.Type) {
 		return dst, invalid("event type %q is empty or not UTF-8", clip([]byte(r.Type)))
 	}
-	if len(r.Type) > MaxKeySize {
-		return dst, tooLarge("event type", len(r.Type), MaxKeySize)
+	if len(r.Type) > MaxEventType {
+		return dst, tooLarge("event type", len(r.Type), MaxEventType)
 	}
 	if len(r.Payload) > MaxValueSize+maxHead {
 		return dst, tooLarge("value", len(r.Payload), MaxValueSize)
@@ -77,9 +77,9 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 		return EventRecord{}, corrupt(what, eventTypeAt, "head 0x%02x, expected a text",
 			b[eventTypeAt])
 	}
-	if n == 0 || n > MaxKeySize || n > uint64(len(b)-start) {
+	if n == 0 || n > MaxEventType || n > uint64(len(b)-start) {
 		return EventRecord{}, corrupt(what, eventTypeAt, "type of %d bytes, expected 1 to %d", n,
-			min(MaxKeySize, len(b)-start))
+			min(MaxEventType, len(b)-start))
 	}
 	end := start + int(n)
 	if !utf8.Valid(b[start:end]) {
@@ -133,6 +133,19 @@ func EventTypeKey(typ string, seq uint64) string {
 	b := make(Tuple, 0, len(typ)+3+sequenceDigits).AppendString(typ)
 	return aliasString(appendHex(b, seq, sequenceDigits))
 }
+
+// AppendEventTypeKey appends the engine key of EventTypeKey, with a version suffix of zeros that
+// PatchVersion must fill before the key is used; PatchHex12 puts another sequence number at
+// EventTypeSequenceOffset from its end. It allocates only if dst is too small.
+// REQUIRES: s <= MaxScope, seq <= MaxSequence.
+func AppendEventTypeKey(dst []byte, s Scope, typ string, seq uint64) []byte {
+	dst = Tuple(KeyPrefix(dst, s, Events.Index())).AppendString(typ)
+	return appendVersionRoom(appendHex(dst, seq, sequenceDigits))
+}
+
+// EventTypeSequenceOffset is how far before the end of AppendEventTypeKey's key, and of
+// AppendEventKey's, the sequence number begins.
+const EventTypeSequenceOffset = sequenceDigits + 1 + VersionSuffixLen
 
 // EventTypePrefix is what the index keys of all events of a type begin with, and no others.
 func EventTypePrefix(typ string) string { return string(Tuple(nil).AppendString(typ)) }

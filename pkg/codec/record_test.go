@@ -335,7 +335,7 @@ func TestEventRecord(t *testing.T) {
 		_, err := AppendEventRecord(nil, bad)
 		require.ErrorIs(t, err, ErrInvalidArgument)
 	}
-	for _, bad := range []EventRecord{{Type: strings.Repeat("x", MaxKeySize+1)},
+	for _, bad := range []EventRecord{{Type: strings.Repeat("x", MaxEventType+1)},
 		{Type: "x", Payload: make([]byte, MaxValueSize+maxHead+1)}} {
 		_, err := AppendEventRecord(nil, bad)
 		require.ErrorIs(t, err, ErrTooLarge)

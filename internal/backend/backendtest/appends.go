@@ -114,6 +114,36 @@ var appendChecks = []Check{
 		out := w.begin().append(s, "step", "0").mustCommit()
 		require.Zero(w, out.Appends[0].Sequence)
 	}},
+	{"R164-every-event-is-found-by-its-type", func(w *world) {
+		s := w.scope()
+		types := []string{"b", "a", "b", "a\x00", "a\x00\xc3\xa4", "b", "__meta__", "/", "a"}
+		for i, typ := range types {
+			x := w.begin().append(s, typ, fmt.Sprint(i))
+			if i == 3 {
+				x.append(s, "a", "second of its commit").put(s, "k", "0")
+			}
+			x.mustCommit()
+		}
+		doomed := w.begin()
+		doomed.get(s, "k")
+		w.put(s, "k", "1")
+		_, err := doomed.append(s, "a", "lost").commit()
+		require.ErrorIs(w, err, backend.ErrConflict)
+		for at := w.b.Published(); len(w.chain(s, at)) > 0; at-- {
+			w.wantTypes(s, at)
+		}
+	}},
+	{"type-of-the-greatest-size", func(w *world) {
+		s := w.scope()
+		for _, c := range []string{"x", "\x00"} {
+			typ := strings.Repeat(c, codec.MaxEventType)
+			w.begin().append(s, typ, "0").mustCommit()
+			_, err := w.begin().append(s, typ+c, "0").put(s, "k", "0").commit()
+			require.ErrorIs(w, err, codec.ErrTooLarge)
+			w.wantAbsent(s, "k")
+		}
+		w.wantTypes(s, w.b.Published())
+	}},
 	{"large-payload-and-odd-type", func(w *world) {
 		s := w.scope()
 		a := event(s, "tool/\x00ä "+strings.Repeat("x", 1000), "")
@@ -126,6 +156,22 @@ var appendChecks = []Check{
 		require.Equal(w, a.Payload, links[0].Payload)
 	}},
 	{"E50-from-many-goroutines", appendRace},
+}
+
+// wantTypes demands that the index by type names every event of a log at a version, and no other.
+func (w *world) wantTypes(s *backend.Scope, at uint64) {
+	w.Helper()
+	want := map[string]backend.Record{}
+	for _, l := range w.chain(s, at) {
+		want[codec.EventTypeKey(l.Type, l.seq)] = backend.Record{
+			Version: l.version, Stamp: l.version, Value: []byte{0xf6}} // Null
+	}
+	found := map[string]backend.Record{}
+	for _, p := range w.scanOf(s, codec.Events.Index(), backend.Range{}, at) {
+		found[p.key] = bare(p.record)
+		require.Equal(w, bare(p.record), bare(w.read(s, codec.Events.Index(), p.key, at)))
+	}
+	require.Equal(w, want, found, "index by type at version %d", at)
 }
 
 // appendRace lets 50 goroutines append 100 events each, in commits of one to three, every seventh
@@ -169,6 +215,7 @@ func appendRace(w *world) {
 	for _, s := range logs {
 		links := w.chain(s, w.b.Published())
 		require.Len(w, links, total[s.Number])
+		require.Len(w, w.scanOf(s, codec.Events.Index(), backend.Range{}, w.b.Published()), len(links))
 		require.Len(w, told[s.Number], len(links))
 		for _, l := range links {
 			require.Equal(w, l.Hash, told[s.Number][l.seq])

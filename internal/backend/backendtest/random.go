@@ -233,4 +233,7 @@ func (p *play) compareEverything() {
 				w.scanOf(s, codec.Events, backend.Range{}, v))
 		}
 	}
+	for _, s := range p.scopes {
+		w.wantTypes(s, p.last)
+	}
 }

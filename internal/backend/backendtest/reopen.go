@@ -56,6 +56,7 @@ var reopenChecks = []Check{
 					x.records = append(x.records, bare(w.getAt(s, fmt.Sprint(i), v)))
 				}
 				x.events = w.chain(s, v)
+				w.wantTypes(s, v)
 				all = append(all, x)
 			}
 			return all

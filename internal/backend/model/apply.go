@@ -56,7 +56,8 @@ func (b *Backend) written(
 		codec.ChangePut
 }
 
-// append puts an event at the end of its scope's log. Callers hold mu.
+// append puts an event at the end of its scope's log, and its entry into the index by type, which
+// holds Null. Callers hold mu.
 func (b *Backend) append(
 	a backend.Append, event []byte, version uint64, now int64,
 ) (backend.Appended, key) {
@@ -65,6 +66,8 @@ func (b *Backend) append(
 	codec.PatchEvent(event, now, log.head, hash)
 	k := keyOf(a.Scope, codec.Events, codec.EventUserKey(log.length))
 	b.add(k, backend.Record{Version: version, Stamp: version, Value: event})
+	b.add(keyOf(a.Scope, codec.Events.Index(), codec.EventTypeKey(a.Type, log.length)),
+		backend.Record{Version: version, Stamp: version, Value: []byte{0xf6}})
 	b.logs[a.Scope.Number] = eventLog{length: log.length + 1, head: hash}
 	return backend.Appended{Sequence: log.length, Hash: hash}, k
 }
