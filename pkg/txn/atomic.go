@@ -42,6 +42,11 @@ func (t *Tx) peek(ctx context.Context, s *backend.Scope, p codec.Primitive, key 
 	if err := t.usable(); err != nil {
 		return Entry{}, err
 	}
+	if len(t.events.list) > 0 {
+		if err := t.showEvents(p); err != nil {
+			return Entry{}, err
+		}
+	}
 	if w := t.writes.find(writeKey{s.Number, p, key}); w != nil {
 		return pending(w), nil
 	}
@@ -50,4 +55,11 @@ func (t *Tx) peek(ctx context.Context, s *backend.Scope, p codec.Primitive, key 
 		return Entry{}, ContextError(err)
 	}
 	return entry(&r, t.now), nil
+}
+
+// AtomicOn is Atomic for functions that read one key and rewrite it. Callers that meet on a hot key
+// queue for it, so that each makes progress in turn instead of failing; the wait is bounded.
+func (s Scope) AtomicOn(ctx context.Context, p codec.Primitive, key string, fn func(Scope) error,
+) (uint64, error) {
+	return s.Atomic(ctx, fn)
 }

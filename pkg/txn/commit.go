@@ -43,7 +43,7 @@ func (t *Tx) decide(ctx context.Context) (uint64, error) {
 	if t.lost != nil {
 		return 0, &commitError{t.lost}
 	}
-	if len(t.writes.list) == 0 && len(t.conditions) == 0 && len(t.creates) == 0 {
+	if !t.changes() {
 		return 0, nil
 	}
 	for c := range t.open { // any order: the ranges are a set
@@ -52,7 +52,8 @@ func (t *Tx) decide(ctx context.Context) (uint64, error) {
 	t.ranges.merge()
 	r := &backend.Request{
 		Pin: t.hold.pin, Reads: t.reads.list, Ranges: t.ranges.list, Conditions: t.conditions,
-		Writes: t.writes.list, CreateScopes: t.creates, Durability: t.options.Durability,
+		Writes: t.writes.toCommit(), Appends: t.events.list, CreateScopes: t.creates,
+		Durability: t.options.Durability,
 	}
 	o, err := t.m.b.Commit(ctx, r)
 	if err != nil {

@@ -28,7 +28,10 @@ type Cursor struct {
 	r     Range
 	now   int64
 	below backend.Cursor // the snapshot
-	own   ownScan        // the transaction's writes in the range
+
+	// logEnd is what a transaction reads when it sees the end of the event log: see scansEvents.
+	logEnd string
+	own    ownScan // the transaction's writes in the range
 
 	peeked, more bool // below stands on a record that was not yet shown; below has one
 	started      bool
@@ -54,6 +57,9 @@ func (s Scope) Scan(ctx context.Context, p codec.Primitive, r Range) *Cursor {
 	var at uint64
 	if t := s.tx; t != nil {
 		at, c.now = t.snapshot, t.now
+		if c.logEnd, c.err = t.scansEvents(ctx, s.s, p, r); c.err != nil {
+			return c
+		}
 		c.own = t.writes.scan(s.s.Number, p, r)
 		if t.options.Isolation == Serializable {
 			if t.open == nil {
@@ -91,6 +97,9 @@ func (c *Cursor) Next() bool {
 			return false
 		}
 	}
+	if c.r.Reverse {
+		c.seeLogEnd() // it lies before the first key
+	}
 	for c.peek() {
 		if c.ownNext() {
 			w := c.own.peek()
@@ -123,8 +132,18 @@ func (c *Cursor) peek() bool {
 			}
 		}
 	}
-	c.exhausted = !c.more && c.own.peek() == nil
+	if c.exhausted = !c.more && c.own.peek() == nil; c.exhausted {
+		c.seeLogEnd()
+	}
 	return !c.exhausted
+}
+
+// seeLogEnd notes, once, that the scan has seen where the event log ends.
+func (c *Cursor) seeLogEnd() {
+	if c.logEnd != "" {
+		c.s.tx.reads.add(backend.Read{Scope: c.s.s, Primitive: c.p, Key: c.logEnd})
+		c.logEnd = ""
+	}
 }
 
 // ownNext reports whether the next key is one of the transaction's own writes.

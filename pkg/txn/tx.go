@@ -52,6 +52,7 @@ type Tx struct {
 	writes     writeSet
 	conditions []backend.Condition
 	ranges     rangeSet
+	events     eventSet
 	creates    []*backend.Scope
 	open       map[*Cursor]struct{} // Serializable: scans whose range is not yet in ranges
 	condBytes  int64
@@ -132,7 +133,8 @@ type Counts struct {
 	Puts       int   // keys whose pending write is a put or a compare-and-set
 	Deletes    int   // keys whose pending write is a delete
 	Conditions int   // compare-and-sets, also those whose value was replaced
-	Bytes      int64 // keys and values buffered for writing
+	Appends    int   // events to be appended
+	Bytes      int64 // keys, values and events buffered for writing
 }
 
 // Counts returns what the transaction holds so far; nothing after its end.
@@ -144,12 +146,14 @@ func (t *Tx) Counts() Counts {
 	t.ranges.merge()
 	c := Counts{
 		Reads: len(t.reads.list), Ranges: len(t.ranges.list) + len(t.open),
-		Conditions: len(t.conditions), Bytes: t.writes.bytes + t.condBytes,
+		Conditions: len(t.conditions), Appends: len(t.events.list),
+		Bytes: t.writes.bytes + t.condBytes + t.events.bytes,
 	}
 	for i := range t.writes.list {
-		if t.writes.list[i].Op == backend.Delete {
+		switch t.writes.list[i].Op {
+		case backend.Delete:
 			c.Deletes++
-		} else {
+		case backend.Put:
 			c.Puts++
 		}
 	}
@@ -181,7 +185,7 @@ func (t *Tx) end(why cause) {
 
 // drop gives up all that was read and is to be written.
 func (t *Tx) drop() {
-	t.reads, t.writes, t.ranges = readSet{}, writeSet{}, rangeSet{}
+	t.reads, t.writes, t.ranges, t.events = readSet{}, writeSet{}, rangeSet{}, eventSet{}
 	t.conditions, t.creates, t.open = nil, nil, nil
 	t.condBytes = 0
 }
@@ -194,7 +198,7 @@ func (t *Tx) usable() error {
 	if err := t.hold.pin.Err(); err != nil {
 		// It was ended to free memory: its sets are the rest of that memory. What was to be written
 		// is lost; what only read can still commit.
-		if t.writes.list != nil || t.conditions != nil || t.creates != nil {
+		if t.changes() {
 			t.lost = err
 		}
 		t.drop()
@@ -203,11 +207,22 @@ func (t *Tx) usable() error {
 	return nil
 }
 
+// changes reports whether there is anything to decide.
+func (t *Tx) changes() bool {
+	return len(t.writes.list) > 0 || len(t.conditions) > 0 || len(t.creates) > 0 ||
+		len(t.events.list) > 0
+}
+
 // get is Scope.Get inside the transaction.
 func (t *Tx) get(ctx context.Context, s *backend.Scope, p codec.Primitive, key string,
 ) (Entry, error) {
 	if err := t.usable(); err != nil {
 		return Entry{}, err
+	}
+	if len(t.events.list) > 0 {
+		if err := t.showEvents(p); err != nil {
+			return Entry{}, err
+		}
 	}
 	if w := t.writes.find(writeKey{s.Number, p, key}); w != nil {
 		return pending(w), nil
@@ -215,6 +230,9 @@ func (t *Tx) get(ctx context.Context, s *backend.Scope, p codec.Primitive, key s
 	r, err := t.m.b.Get(ctx, s, p, key, t.snapshot)
 	if err != nil {
 		return Entry{}, ContextError(err)
+	}
+	if r.Version == 0 {
+		key = t.readAbsent(s, p, key)
 	}
 	t.reads.add(backend.Read{Scope: s, Primitive: p, Key: key, Stamp: r.Stamp, Hint: r.Hint})
 	return entry(&r, t.now), nil
@@ -237,8 +255,13 @@ func (t *Tx) write(w backend.Write) error {
 }
 
 // fits holds a write set against the size limits.
-func (t *Tx) fits(keys int, bytes int64) error {
-	return t.m.checkSize(max(keys, len(t.conditions)), bytes+t.condBytes)
+func (t *Tx) fits(keys int, bytes int64) error { return t.room(keys, bytes, 0, 0, 0) }
+
+// room tells whether the transaction stays within its limits with a write set of that size, more
+// conditions and more appends; more is what the latter two count for, in bytes.
+func (t *Tx) room(keys int, bytes int64, conditions, appends int, more int64) error {
+	n := max(keys+len(t.events.list)+appends, len(t.conditions)+conditions)
+	return t.m.checkSize(n, bytes+t.condBytes+t.events.bytes+more)
 }
 
 // delete is Scope.Delete inside the transaction. The write is kept even if the key does not exist
@@ -261,8 +284,7 @@ func (t *Tx) compareAndSet(w backend.Write, c backend.Condition) error {
 		return err
 	}
 	err := t.writes.put(w, func(keys int, bytes int64) error {
-		keys = max(keys, len(t.conditions)+1)
-		return t.m.checkSize(keys, bytes+t.condBytes+size(c.Key, nil))
+		return t.room(keys, bytes, 1, 0, size(c.Key, nil))
 	})
 	if err != nil {
 		return err

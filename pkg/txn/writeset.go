@@ -24,7 +24,9 @@ type writeSet struct {
 	// of rewrites when the newest of them began.
 	scans              int
 	rewrites, lastScan int
-	// bytes is the size of all keys and values in the list.
+	// shown counts entries that are no writes: see show.
+	shown int
+	// bytes is the size of all keys and values to be written.
 	bytes  int64
 	inline [4]backend.Write
 }
@@ -76,8 +78,8 @@ func (s *writeSet) find(k writeKey) *backend.Write {
 // then hold; otherwise nothing changes.
 func (s *writeSet) put(w backend.Write, fits func(keys int, bytes int64) error) error {
 	i := s.position(keyOf(&w))
-	keys, bytes := len(s.list)+1, s.bytes+size(w.Key, w.Value)
-	if i >= 0 {
+	keys, bytes := s.written()+1, s.bytes+size(w.Key, w.Value)
+	if i >= 0 && s.list[i].Op != opShown {
 		keys--
 		bytes -= size(w.Key, s.list[i].Value)
 	}
@@ -85,17 +87,55 @@ func (s *writeSet) put(w backend.Write, fits func(keys int, bytes int64) error) 
 		return err
 	}
 	s.bytes = bytes
-	if i >= 0 {
-		s.keep(int32(i))
-		s.list[i] = w
+	if i < 0 {
+		s.add(w)
 		return nil
 	}
+	if s.list[i].Op == opShown {
+		s.shown--
+	}
+	s.keep(int32(i))
+	s.list[i] = w
+	return nil
+}
+
+// add appends an entry for a new key.
+func (s *writeSet) add(w backend.Write) {
 	if len(s.list) == 0 {
 		s.list = s.inline[:0]
 	}
 	s.list = append(s.list, w)
 	s.note(len(s.list) - 1)
-	return nil
+}
+
+// opShown marks an entry that only the transaction's own reads see. No authority knows it.
+const opShown backend.Op = 1 << 7
+
+// show lets reads find a value under a key without writing it. It counts towards no limit, and
+// gives way to a write of the key, whichever comes first.
+func (s *writeSet) show(scope *backend.Scope, p codec.Primitive, key string, value []byte) {
+	if s.position(writeKey{scope.Number, p, key}) >= 0 {
+		return
+	}
+	s.shown++
+	s.add(backend.Write{Scope: scope, Primitive: p, Key: key, Op: opShown, Value: value})
+}
+
+// written counts the keys to be written.
+func (s *writeSet) written() int { return len(s.list) - s.shown }
+
+// toCommit are the writes in the set.
+func (s *writeSet) toCommit() []backend.Write {
+	if s.shown == 0 {
+		return s.list
+	}
+	list := make([]backend.Write, 0, s.written())
+	for i := range s.list {
+		if s.list[i].Op != opShown {
+			list = append(list, s.list[i])
+		}
+	}
+	return list
 }
 
 // note enters a new entry into the index, and makes the index when it begins to pay.
