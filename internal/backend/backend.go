@@ -141,13 +141,14 @@ const (
 	Durable
 )
 
-// Commit is one commit as Tail delivers it.
+// Commit is one commit as Tail delivers it. A commit of nothing but index entries has no scopes.
 type Commit struct {
 	codec.CommitRecord
 	Scopes []ScopeChanges // in the order of CommitRecord.Scopes
 }
 
-// ScopeChanges are the keys that one commit wrote in one scope, in key order.
+// ScopeChanges are the keys that one commit wrote in one scope, in key order, index entries left
+// out.
 type ScopeChanges struct {
 	Scope   codec.Scope
 	Number  uint64 // the commit number in the scope: 1, 2, 3...

@@ -152,10 +152,15 @@ type Appended struct {
 //
 // A request that only reads (no Writes, Appends or Conditions) always succeeds: what it read was
 // true at its pin. For any other the authority, in the commit's place in the order,
-//   - refuses the request if a scope that it writes to is not Active, whoever ended it;
+//   - refuses the request if a scope that it writes to is not Active, whoever ended it; a scope of
+//     which it only writes index entries must exist, in whatever status;
 //   - refuses it if any condition, read or range no longer holds, naming all keys that do not;
 //   - drops Delete and Expire writes that have nothing to do;
 //   - and, if nothing is left to write, succeeds without taking a version.
+//
+// Index entries (codec.Primitive.IsIndex) are derived data: versioned, validated and read like all
+// else, but no change of the scope. Tail does not name them, and a commit that writes nothing else
+// in a scope takes no commit number there.
 type Request struct {
 	// Pin is the transaction's pin; nil for a request without Reads and Ranges. It stays pinned.
 	Pin        Pin

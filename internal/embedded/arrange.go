@@ -39,17 +39,18 @@ func (p *plan) arrange() error {
 // gatherScopes lists every scope that the request writes to.
 func (p *plan) gatherScopes() error {
 	for i := range p.req.Writes {
-		if err := p.addScope(p.req.Writes[i].Scope); err != nil {
+		w := &p.req.Writes[i]
+		if err := p.addScope(w.Scope, w.Primitive.IsIndex()); err != nil {
 			return err
 		}
 	}
 	for i := range p.req.Appends {
-		if err := p.addScope(p.req.Appends[i].Scope); err != nil {
+		if err := p.addScope(p.req.Appends[i].Scope, false); err != nil {
 			return err
 		}
 	}
 	for _, s := range p.req.CreateScopes {
-		if err := p.addScope(s); err != nil {
+		if err := p.addScope(s, true); err != nil {
 			return err
 		}
 		p.scopes[p.scopeOf(s)].created = true
@@ -62,12 +63,13 @@ func (p *plan) gatherScopes() error {
 	return nil
 }
 
-// addScope lists a scope once. There are few.
-func (p *plan) addScope(s *backend.Scope) error {
+// addScope lists a scope once, there are few, and notes whether only index entries are written.
+func (p *plan) addScope(s *backend.Scope, derived bool) error {
 	if err := validScope(s); err != nil {
 		return err
 	}
-	if p.scopeOf(s) >= 0 {
+	if at := p.scopeOf(s); at >= 0 {
+		p.scopes[at].derived = p.scopes[at].derived && derived
 		return nil
 	}
 	if n := len(p.scopes); n < cap(p.scopes) {
@@ -75,7 +77,8 @@ func (p *plan) addScope(s *backend.Scope) error {
 	} else {
 		p.scopes = append(p.scopes, planScope{})
 	}
-	p.scopes[len(p.scopes)-1].handle = s
+	added := &p.scopes[len(p.scopes)-1]
+	added.handle, added.derived = s, derived
 	return nil
 }
 

@@ -28,7 +28,7 @@ func (p *plan) check() error {
 		if s.state.phase.Load() == scopeGone {
 			return goneError(s.handle)
 		}
-		if s.state.status != codec.Active {
+		if s.state.status != codec.Active && !s.derived {
 			return &backend.ScopeStatusError{Record: s.handle.Record, Status: s.state.status}
 		}
 	}

@@ -10,8 +10,8 @@ import (
 
 // Everything but the commit record is encoded before the lock is taken, with room for what only
 // the commit's place in the order decides: the version in every key, the commit number in the keys
-// of the journal, sequence number, time and hashes of events. All have a fixed width, so stamping is
-// a few stores.
+// of the journal, sequence number, time and hashes of events. All have a fixed width, so stamping
+// is a few stores.
 
 // encode builds the batch of all writes that will take effect, as far as prepare can tell.
 func (p *plan) encode() error {
@@ -47,7 +47,7 @@ func (p *plan) encode() error {
 }
 
 // encodeWrite adds one write, its index entry by deadline if it expires, and its line of the
-// journal.
+// journal. Index entries have no line: they are derived from what has one.
 func (p *plan) encodeWrite(w *planWrite) error {
 	env := codec.Envelope{Expiry: w.Expiry, Payload: w.Value}
 	op := codec.ChangePut
@@ -72,8 +72,10 @@ func (p *plan) encodeWrite(w *planWrite) error {
 			return err
 		}
 	}
-	s := &p.scopes[w.scope]
-	s.changes = append(s.changes, codec.Change{Primitive: w.Primitive, Op: op, Key: w.Key})
+	if !w.Primitive.IsIndex() {
+		s := &p.scopes[w.scope]
+		s.changes = append(s.changes, codec.Change{Primitive: w.Primitive, Op: op, Key: w.Key})
+	}
 	return nil
 }
 

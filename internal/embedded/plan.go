@@ -47,6 +47,7 @@ type planScope struct {
 	handle  *backend.Scope
 	state   *scopeState // set under the lock
 	created bool
+	derived bool // only index entries of it are written
 	facts   scopeFacts
 	known   bool   // facts were read
 	number  uint64 // the commit's number in the scope

@@ -163,10 +163,13 @@ func (h *history) effect(r *backend.Request, now int64) effect {
 	return e
 }
 
-// scopes are the changes as Tail tells them.
+// scopes are the changes as Tail tells them: without index entries.
 func (h *history) scopes(e effect) []backend.ScopeChanges {
 	var all []backend.ScopeChanges
 	for _, c := range e.changes {
+		if c.primitive.IsIndex() {
+			continue
+		}
 		if n := len(all); n == 0 || all[n-1].Scope != c.scope {
 			all = append(all, backend.ScopeChanges{Scope: c.scope, Number: h.nums[c.scope] + 1})
 		}

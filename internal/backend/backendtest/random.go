@@ -144,7 +144,12 @@ func (p *play) write(x *txn) {
 		s, key := p.scope(), p.key()
 		p.values++
 		value := fmt.Sprint("value ", p.values)
-		switch rapid.IntRange(0, 5).Draw(p.rt, "kind") {
+		switch rapid.IntRange(0, 6).Draw(p.rt, "kind") {
+		case 6:
+			x.write(putIndex(s, key, value))
+			if rapid.Bool().Draw(p.rt, "remove") {
+				x.write(delIndex(s, key))
+			}
 		case 0, 1:
 			x.put(s, key, value)
 		case 2:
@@ -223,8 +228,10 @@ func (p *play) compareEverything() {
 	for v := p.from - 1; v <= p.last; v++ {
 		for _, s := range p.scopes {
 			for _, key := range playKeys {
-				require.Equal(w, p.h.at(cell{s.Number, codec.KV, key}, v), bare(w.getAt(s, key, v)),
-					"%q at %d", key, v)
+				for _, letter := range []codec.Primitive{codec.KV, codec.KV.Index()} {
+					require.Equal(w, p.h.at(cell{s.Number, letter, key}, v),
+						bare(w.read(s, letter, key, v)), "%s %q at %d", letter, key, v)
+				}
 			}
 			for _, r := range ranges {
 				p.samePairs(p.h.live(s.Number, codec.KV, r, v), w.scan(s, r, v))

@@ -80,6 +80,7 @@ func Checks() []Check {
 		{"Clock", clockChecks},
 		{"Sweep", sweepChecks},
 		{"Scopes", scopeChecks},
+		{"Indexes", indexChecks},
 		{"ScopeRaces", scopeRaceChecks},
 		{"Appends", appendChecks},
 		{"Versions", versionChecks},

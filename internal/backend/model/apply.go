@@ -15,6 +15,9 @@ func (b *Backend) apply(
 	out := backend.Outcome{Version: b.published + 1}
 	changed := map[codec.Scope][]codec.Change{}
 	note := func(k key, op codec.ChangeOp) {
+		if k.primitive.IsIndex() {
+			return // derived from what is noted
+		}
 		changed[k.scope] = append(changed[k.scope],
 			codec.Change{Primitive: k.primitive, Op: op, Key: k.user})
 	}

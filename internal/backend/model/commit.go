@@ -120,14 +120,15 @@ func encodeEvents(appends []backend.Append) ([][]byte, error) {
 	return events, nil
 }
 
-// admit refuses writes to scopes that are not Active. A scope that comes into being with the
-// request has no status yet: its own commit may fill it. Callers hold mu.
+// admit refuses writes to scopes that are not Active, but for index entries, which may be mended as
+// long as the scope exists. A scope that comes into being with the request has no status yet: its
+// own commit may fill it. Callers hold mu.
 func (b *Backend) admit(r *backend.Request) error {
 	created := map[codec.Scope]bool{}
 	for _, s := range r.CreateScopes {
 		created[s.Number] = true
 	}
-	check := func(s *backend.Scope) error {
+	check := func(s *backend.Scope, derived bool) error {
 		if created[s.Number] {
 			return nil
 		}
@@ -135,18 +136,18 @@ func (b *Backend) admit(r *backend.Request) error {
 		if err != nil {
 			return fmt.Errorf("commit: %w", err)
 		}
-		if status != codec.Active {
+		if status != codec.Active && !derived {
 			return &backend.ScopeStatusError{Record: s.Record, Status: status}
 		}
 		return nil
 	}
 	for _, w := range r.Writes {
-		if err := check(w.Scope); err != nil {
+		if err := check(w.Scope, w.Primitive.IsIndex()); err != nil {
 			return err
 		}
 	}
 	for _, a := range r.Appends {
-		if err := check(a.Scope); err != nil {
+		if err := check(a.Scope, false); err != nil {
 			return err
 		}
 	}

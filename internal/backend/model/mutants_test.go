@@ -118,6 +118,24 @@ var commitMutants = []mutant{
 		}
 	}), []string{"Appends/R164-every-event-is-found-by-its-type",
 		"Appends/E50-from-many-goroutines", "Random/histories-equal-the-dumb-twin"}},
+	{"index-entries-take-a-number", onOutcome(func(b *Backend, r *backend.Request,
+		out *backend.Outcome, _ *error) {
+		for _, w := range r.Writes {
+			if w.Primitive.IsIndex() && out.Version != 0 {
+				locked(b, func() int { b.numbers[w.Scope.Number]++; return 0 })
+			}
+		}
+	}), []string{"Indexes/a-commit-of-nothing-else-has-a-version-and-no-number",
+		"Indexes/they-survive-a-reopen", "Random/histories-equal-the-dumb-twin"}},
+	{"index-entries-of-ended-scopes-stay-wrong", onRequest(func(_ *Backend, r *backend.Request) {
+		r.Writes = append([]backend.Write(nil), r.Writes...)
+		for _, w := range r.Writes {
+			if w.Primitive.IsIndex() {
+				r.Writes = append(r.Writes, backend.Write{Scope: w.Scope, Primitive: codec.KV,
+					Key: "never", Op: backend.Delete})
+			}
+		}
+	}), []string{"Indexes/R191-may-be-mended-in-every-status"}},
 	{"status-is-not-checked", onRequest(func(b *Backend, r *backend.Request) {
 		for _, w := range r.Writes {
 			r.CreateScopes = append(r.CreateScopes, w.Scope)
