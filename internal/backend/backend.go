@@ -64,6 +64,12 @@ type Reader interface {
 	// no commit carries it (a gap, or the future).
 	CommitRecord(ctx context.Context, version uint64) (codec.CommitRecord, error)
 
+	// Commits tells how far the history of a scope reaches at or below version at. It is derived
+	// from the scope's journal, so it is exact after every crash. For the system scope it counts
+	// the commits that wrote records in it. Cost: a few reads of the store, the logarithm of the
+	// number of commits, whatever at is. Errors: those of Get.
+	Commits(ctx context.Context, s *Scope, at uint64) (ScopeCommits, error)
+
 	// Tail yields the commits with version >= from in version order, up to what is published when
 	// the walk reaches it, each with the changes of every scope it wrote to. An error is yielded
 	// once and last. Cost: what was committed since from, whatever else the store holds.
@@ -153,6 +159,12 @@ type ScopeChanges struct {
 	Scope   codec.Scope
 	Number  uint64 // the commit number in the scope: 1, 2, 3...
 	Changes []codec.Change
+}
+
+// ScopeCommits is the extent of a scope's history. It is zero if the scope has no commit.
+type ScopeCommits struct {
+	First, Last uint64 // versions of the first commit and of the newest one
+	Count       uint64 // the commit number of the newest one: how many there were
 }
 
 // Stats are counters since open; sizes are in bytes.

@@ -14,7 +14,7 @@ import (
 
 // appendChecks are the promises of the event log that only the authority can keep (E50-E56).
 var appendChecks = []Check{
-	{"E50-first-event-of-a-log", func(w *world) {
+	{"E50-R160-first-event-of-a-log", func(w *world) {
 		s := w.scope()
 		out := w.begin().append(s, "step", "one").mustCommit()
 		require.Len(w, out.Appends, 1)
@@ -48,7 +48,7 @@ var appendChecks = []Check{
 			require.Equal(w, out.Version, mine[i].version)
 		}
 	}},
-	{"E50-aborted-append-burns-nothing", func(w *world) {
+	{"E50-R165-aborted-append-burns-nothing", func(w *world) {
 		s := w.scope()
 		w.begin().append(s, "step", "0").mustCommit()
 		x := w.begin()
@@ -114,7 +114,7 @@ var appendChecks = []Check{
 		out := w.begin().append(s, "step", "0").mustCommit()
 		require.Zero(w, out.Appends[0].Sequence)
 	}},
-	{"R164-every-event-is-found-by-its-type", func(w *world) {
+	{"R161-every-event-is-found-by-its-type", func(w *world) {
 		s := w.scope()
 		types := []string{"b", "a", "b", "a\x00", "a\x00\xc3\xa4", "b", "__meta__", "/", "a"}
 		for i, typ := range types {
@@ -155,7 +155,7 @@ var appendChecks = []Check{
 		require.Equal(w, a.Type, links[0].Type)
 		require.Equal(w, a.Payload, links[0].Payload)
 	}},
-	{"E50-from-many-goroutines", appendRace},
+	{"E50-R164-from-many-goroutines", appendRace},
 }
 
 // wantTypes demands that the index by type names every event of a log at a version, and no other.

@@ -30,7 +30,7 @@ func (w *world) wantEntries(s *backend.Scope, keys ...string) {
 
 // indexChecks say what is special about index entries: they are derived data.
 var indexChecks = []Check{
-	{"R160-entries-are-committed-with-their-data", func(w *world) {
+	{"entries-are-committed-with-their-data", func(w *world) {
 		s := w.scope()
 		out := w.commit(put(s, "k", "0"), putIndex(s, "by/k", "0"), putIndex(s, "k", "another key"))
 		for _, key := range []string{"by/k", "k"} {
@@ -86,7 +86,7 @@ var indexChecks = []Check{
 		out = w.commit(x)
 		require.Empty(w, w.tail(out.Version)[0].Scopes)
 	}},
-	{"R191-may-be-mended-in-every-status", func(w *world) {
+	{"R197-may-be-mended-in-every-status", func(w *world) {
 		for _, status := range refused {
 			s := w.scope()
 			w.commit(put(s, "k", "0"), putIndex(s, "wrong", "0"))

@@ -242,5 +242,27 @@ func (p *play) compareEverything() {
 	}
 	for _, s := range p.scopes {
 		w.wantTypes(s, p.last)
+		p.sameCommits(s)
+	}
+}
+
+// sameCommits compares the extent of a scope's history at every version.
+func (p *play) sameCommits(s *backend.Scope) {
+	var want backend.ScopeCommits
+	tail := p.tail
+	for v := p.from - 1; v <= p.last; v++ {
+		for len(tail) > 0 && tail[0].Version <= v {
+			for _, c := range tail[0].Scopes {
+				if c.Scope != s.Number {
+					continue
+				}
+				if want.Count == 0 {
+					want.First = tail[0].Version
+				}
+				want.Last, want.Count = tail[0].Version, c.Number
+			}
+			tail = tail[1:]
+		}
+		require.Equal(p.w, want, p.w.commits(s, v), "scope %d at %d", s.Number, v)
 	}
 }

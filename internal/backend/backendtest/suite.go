@@ -85,6 +85,7 @@ func Checks() []Check {
 		{"Appends", appendChecks},
 		{"Versions", versionChecks},
 		{"Tail", tailChecks},
+		{"Commits", commitsChecks},
 		{"Reopen", reopenChecks},
 		{"Lifecycle", lifecycleChecks},
 		{"Races", raceChecks},

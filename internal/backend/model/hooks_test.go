@@ -14,6 +14,7 @@ type hooks struct {
 	*Backend
 	get    func(*backend.Scope, codec.Primitive, string, uint64) (backend.Record, error)
 	scan   func(*backend.Scope, codec.Primitive, backend.Range, uint64) backend.Cursor
+	extent func(*backend.Scope, uint64) (backend.ScopeCommits, error)
 	tail   func(from uint64) iter.Seq2[backend.Commit, error]
 	begin  func() (backend.Pin, error)
 	commit func(context.Context, *backend.Request) (backend.Outcome, error)
@@ -37,6 +38,15 @@ func (h *hooks) Scan(
 		return h.scan(s, p, r, at)
 	}
 	return h.Backend.Scan(ctx, s, p, r, at)
+}
+
+func (h *hooks) Commits(
+	ctx context.Context, s *backend.Scope, at uint64,
+) (backend.ScopeCommits, error) {
+	if h.extent != nil {
+		return h.extent(s, at)
+	}
+	return h.Backend.Commits(ctx, s, at)
 }
 
 func (h *hooks) Tail(ctx context.Context, from uint64) iter.Seq2[backend.Commit, error] {

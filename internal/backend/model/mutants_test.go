@@ -103,7 +103,7 @@ var commitMutants = []mutant{
 				return 0
 			})
 		}
-	}), []string{"Appends/E50-aborted-append-burns-nothing", "Appends/E50-from-many-goroutines",
+	}), []string{"Appends/E50-R165-aborted-append-burns-nothing", "Appends/E50-R164-from-many-goroutines",
 		"Random/histories-equal-the-dumb-twin"}},
 	{"events-are-not-indexed-after-the-first", onOutcome(func(b *Backend, r *backend.Request,
 		out *backend.Outcome, _ *error) {
@@ -116,8 +116,8 @@ var commitMutants = []mutant{
 				})
 			}
 		}
-	}), []string{"Appends/R164-every-event-is-found-by-its-type",
-		"Appends/E50-from-many-goroutines", "Random/histories-equal-the-dumb-twin"}},
+	}), []string{"Appends/R161-every-event-is-found-by-its-type",
+		"Appends/E50-R164-from-many-goroutines", "Random/histories-equal-the-dumb-twin"}},
 	{"index-entries-take-a-number", onOutcome(func(b *Backend, r *backend.Request,
 		out *backend.Outcome, _ *error) {
 		for _, w := range r.Writes {
@@ -135,7 +135,7 @@ var commitMutants = []mutant{
 					Key: "never", Op: backend.Delete})
 			}
 		}
-	}), []string{"Indexes/R191-may-be-mended-in-every-status"}},
+	}), []string{"Indexes/R197-may-be-mended-in-every-status"}},
 	{"status-is-not-checked", onRequest(func(b *Backend, r *backend.Request) {
 		for _, w := range r.Writes {
 			r.CreateScopes = append(r.CreateScopes, w.Scope)
@@ -222,6 +222,14 @@ var readMutants = []mutant{
 			r.Start = "\x00"
 		}
 	}), []string{"Keys/odd-keys-do-not-touch-each-other", "Random/histories-equal-the-dumb-twin"}},
+	{"commits-are-counted-up-to-the-newest", func(b *Backend) backend.Backend {
+		return &hooks{Backend: b, extent: func(
+			s *backend.Scope, _ uint64,
+		) (backend.ScopeCommits, error) {
+			return b.Commits(context.Background(), s, math.MaxUint64)
+		}}
+	}, []string{"Commits/R191-first-last-and-count-at-every-version",
+		"Random/histories-equal-the-dumb-twin"}},
 	{"tail-leaves-out-a-commit", func(b *Backend) backend.Backend {
 		return &hooks{Backend: b, tail: func(from uint64) iter.Seq2[backend.Commit, error] {
 			return func(yield func(backend.Commit, error) bool) {

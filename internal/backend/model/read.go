@@ -148,6 +148,30 @@ func (b *Backend) commitFrom(version uint64) (backend.Commit, bool) {
 	return b.commits[i], true
 }
 
+// Commits implements backend.Reader: it counts.
+func (b *Backend) Commits(
+	ctx context.Context, s *backend.Scope, at uint64,
+) (backend.ScopeCommits, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.readable(ctx, s); err != nil {
+		return backend.ScopeCommits{}, fmt.Errorf("commits of scope %d: %w", s.Number, err)
+	}
+	var found backend.ScopeCommits
+	for _, c := range b.commits {
+		for _, x := range c.Scopes {
+			if x.Scope != s.Number || c.Version > at {
+				continue
+			}
+			if found.Count++; found.Count == 1 {
+				found.First = c.Version
+			}
+			found.Last = c.Version
+		}
+	}
+	return found, nil
+}
+
 // Tail implements backend.Reader. Between two commits the mutex is free, so the body of the loop
 // may use the store.
 func (b *Backend) Tail(ctx context.Context, from uint64) iter.Seq2[backend.Commit, error] {
