@@ -23,6 +23,9 @@ func TestGoldenKeys(t *testing.T) {
 	add(MaxScope, Cells, "status", 9)
 	add(1, Traces.Index(), string(Tuple(nil).AppendString("query").AppendTime(goldenTime)), 9)
 	add(SystemScope, ScopeRecords, "0190163d-8694-739b-aea5-966c26f8ad91", 3)
+	add(SystemScope, ScopeRecords, SharedKey("acme", "", "a\x00b"), 3)
+	add(SystemScope, Graveyard, GraveUserKey(42), 3)
+	add(42, Events.Index(), EventTypeKey("tool_call", 256), 258)
 	add(SystemScope, Meta, "boot", 3)
 	add(SystemScope, Expiries, ExpiryUserKey(goldenTime, 42, KV, "goal"), 7)
 	lines = append(lines, line("commit 258", AppendCommitKey(nil, 258)))
@@ -103,6 +106,7 @@ func goldenScopeRecords(t testing.TB) []ScopeRecord {
 			Tags:     []string{"exp-7", "nightly"},
 			Metadata: mustMap(t, map[string]Value{"model": String("m")}),
 			Error:    "no seats", BootEpoch: 3, WrappedKey: []byte{1, 2, 3}},
+		{Number: 43, Tenant: "acme", Agent: "planner", Status: Active, Kind: KindShared},
 	}
 }
 

@@ -341,3 +341,54 @@ func FuzzDecodeExpiryUserKey(f *testing.F) {
 		require.Equal(t, user, ExpiryUserKey(d, s, p, key))
 	})
 }
+
+// Keys of the system scope and of indexes that are made of parts: each comes back, and nothing else
+// is taken for one.
+func TestComposedKeys(t *testing.T) {
+	odd := rapid.SampledFrom([]string{"", "\x00", "/", "\xff", "@", "__meta__", "a", "a\x00\xff",
+		strings.Repeat("x", 1<<10)})
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, c := odd.Draw(t, "a"), odd.Draw(t, "b"), odd.Draw(t, "c")
+		key := SharedKey(a, b, c)
+		tenant, app, agent, err := DecodeSharedKey(key)
+		require.NoError(t, err)
+		require.Equal(t, [3]string{a, b, c}, [3]string{tenant, app, agent})
+		_, err = AppendKey(nil, SystemScope, ScopeRecords, key)
+		require.NoError(t, err)
+		require.NotEqual(t, 36, strings.IndexByte(key, '@'))
+
+		n := Scope(rapid.Uint64Range(1, uint64(MaxScope)).Draw(t, "scope"))
+		got, err := DecodeGraveUserKey(GraveUserKey(n))
+		require.NoError(t, err)
+		require.Equal(t, n, got)
+
+		seq := rapid.Uint64Max(MaxSequence).Draw(t, "seq")
+		user := EventTypeKey(a, seq)
+		require.True(t, strings.HasPrefix(user, EventTypePrefix(a)))
+		typ, n2, err := DecodeEventTypeKey(user)
+		require.NoError(t, err)
+		require.Equal(t, a, typ)
+		require.Equal(t, seq, n2)
+		if a != b {
+			require.False(t, strings.HasPrefix(user, EventTypePrefix(b)))
+		}
+		engine := AppendEventTypeKey(nil, n, a, 7)
+		PatchHex12(engine[len(engine)-EventTypeSequenceOffset:], seq)
+		PatchVersion(engine, 9)
+		require.Equal(t, keyParts{n, Events.Index(), user, 9}.encode(t), engine)
+		engine = AppendEventKey(nil, n, 7)
+		PatchHex12(engine[len(engine)-EventTypeSequenceOffset:], seq)
+		PatchVersion(engine, 9)
+		require.Equal(t, keyParts{n, Events, EventUserKey(seq), 9}.encode(t), engine)
+	})
+	two := string(Tuple("@").AppendString("a").AppendString("b"))
+	for _, bad := range []string{"", "a", "@", two, two + "x", two + string(Tuple(nil).AppendInt(1)),
+		SharedKey("a", "b", "c") + "\x10", "0190163d-8694-739b-aea5-966c26f8ad91"} {
+		_, _, _, err := DecodeSharedKey(bad)
+		require.ErrorIs(t, err, ErrCorrupt, "%q", bad)
+	}
+	for _, bad := range []string{"", "0000000000", "000000002A", "00000002a", "000000002a0"} {
+		_, err := DecodeGraveUserKey(bad)
+		require.ErrorIs(t, err, ErrCorrupt, "%q", bad)
+	}
+}

@@ -226,6 +226,7 @@ func scopeRecords() *rapid.Generator[ScopeRecord] {
 			r.Metadata = values(2).Draw(t, "metadata")
 			r.Error, r.BootEpoch = texts().Draw(t, "error"), rapid.Uint64().Draw(t, "epoch")
 			r.WrappedKey = rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "key")
+			r.Kind = ScopeKind(rapid.IntRange(0, 1).Draw(t, "kind"))
 			last := ""
 			for range rapid.IntRange(0, 4).Draw(t, "tags") {
 				last += rapid.StringN(1, 3, -1).Draw(t, "tag")
@@ -252,6 +253,7 @@ func TestScopeRecordRefuses(t *testing.T) {
 	for text, spoil := range map[string]func(r *ScopeRecord){
 		"0 is not a status":             func(r *ScopeRecord) { r.Status = 0 },
 		"7 is not a status":             func(r *ScopeRecord) { r.Status = 7 },
+		"2 is not a kind":               func(r *ScopeRecord) { r.Kind = 2 },
 		"is over":                       func(r *ScopeRecord) { r.Number = MaxScope + 1 },
 		`"\xff" in a scope record`:      func(r *ScopeRecord) { r.Agent = "\xff" },
 		`tag ""`:                        func(r *ScopeRecord) { r.Tags = []string{""} },
@@ -280,6 +282,7 @@ func TestScopeRecordRefuses(t *testing.T) {
 		{"a4" + head + "09 00", "0 written out"},
 		{"a4" + head + "0c 80", "no tags"}, {"a4" + head + "0c 82 6161 6161", "tag twice"},
 		{"a4" + head + "0d f6", "Null written out"},
+		{"a4" + head + "12 00", "0 written out"}, {"a4" + head + "12 60", "expected an unsigned integer"},
 		{"a4" + head + "10 40", "empty field"}, {"a4" + head + "0d f7", "simple value"},
 		{"a3" + head + "00", "after its end"},
 		{"a2 01 50 00000000000000000000000000000000 03 01", "no number"},
@@ -289,6 +292,18 @@ func TestScopeRecordRefuses(t *testing.T) {
 		require.ErrorIs(t, err, ErrCorrupt, c.hex)
 		require.ErrorContains(t, err, c.text, c.hex)
 	}
+}
+
+// A kind that a later version may add is refused by name, not taken for a run.
+func TestScopeKind(t *testing.T) {
+	require.Equal(t, "run shared ScopeKind(2)", fmt.Sprint(KindRun, KindShared, ScopeKind(2)))
+	head := "a4 01 50 00000000000000000000000000000000 02 01 03 01"
+	r, err := DecodeScopeRecord(unhex(t, head+"12 01"))
+	require.NoError(t, err)
+	require.Equal(t, KindShared, r.Kind)
+	_, err = DecodeScopeRecord(unhex(t, head+"12 02"))
+	require.ErrorIs(t, err, ErrFormat)
+	require.ErrorContains(t, err, "scope record of kind 2")
 }
 
 func TestStatus(t *testing.T) {

@@ -46,8 +46,28 @@ func ParseStatus(name string) (Status, error) {
 	return 0, invalid("%q is not a status", name)
 }
 
+// ScopeKind says what a scope is. On-disk: never renumber, never reuse.
+type ScopeKind uint8
+
+// The kinds of scopes.
+const (
+	KindRun    ScopeKind = 0
+	KindShared ScopeKind = 1 // a shared namespace: what agents, apps or tenants have in common
+)
+
+// String is the kind in lower case.
+func (k ScopeKind) String() string {
+	switch k {
+	case KindRun:
+		return "run"
+	case KindShared:
+		return "shared"
+	}
+	return fmt.Sprintf("ScopeKind(%d)", uint8(k))
+}
+
 // ScopeRecord is the record of a run or shared namespace. It is a value of the system scope, under
-// ScopeRecords and the scope's id as text.
+// ScopeRecords, with the run's id as text or SharedKey as its user key.
 type ScopeRecord struct {
 	// ID is the UUID; Number the scope that its keys are under.
 	ID     [16]byte
@@ -73,6 +93,8 @@ type ScopeRecord struct {
 	BootEpoch uint64
 	// WrappedKey is the run's data key, wrapped; empty as long as nothing is encrypted.
 	WrappedKey []byte
+	// Kind says what the scope is.
+	Kind ScopeKind
 }
 
 // Fields of a scope record. On-disk: never renumber, never reuse. Those from 1 to 3 are always
@@ -94,18 +116,19 @@ const (
 	scopeError      = 14
 	scopeBootEpoch  = 15
 	scopeWrappedKey = 16
-	// Reserved, must be understood: 17 retention policy, 18 kind of scope (absent: a run).
+	scopeKind       = 18
+	// Reserved, must be understood: 17 retention policy.
 )
 
 // AppendScopeRecord appends a scope record. Errors: ErrInvalidArgument for text that is not UTF-8,
-// a status that is none, tags that are not sorted and unique; ErrTooLarge for a record over
+// a status or kind that is none, tags that are not sorted and unique; ErrTooLarge for a record over
 // MaxValueSize. dst comes back unchanged then.
 func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return dst, err
 	}
 	n, start := 3, len(dst)
-	b := append(dst, majorMap) // at most 16 fields, so the head stays one byte
+	b := append(dst, majorMap) // at most 17 fields, so the head stays one byte
 	b = append(appendHead(appendField(b, scopeID), majorBytes, 16), r.ID[:]...)
 	b = appendHead(appendField(b, scopeNumber), majorUint, uint64(r.Number))
 	b = appendHead(appendField(b, scopeStatus), majorUint, uint64(r.Status))
@@ -133,6 +156,7 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 	b = appendTextField(b, &n, scopeError, r.Error)
 	b = appendUintField(b, &n, scopeBootEpoch, r.BootEpoch)
 	b = appendBytesField(b, &n, scopeWrappedKey, r.WrappedKey)
+	b = appendUintField(b, &n, scopeKind, uint64(r.Kind))
 	if size := len(b) - start; size > MaxValueSize {
 		return dst, tooLarge("scope record", size, MaxValueSize)
 	}
@@ -143,6 +167,9 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 func (s ScopeRecord) check() error {
 	if !s.Status.Valid() {
 		return invalid("%d is not a status", uint8(s.Status))
+	}
+	if s.Kind > KindShared {
+		return invalid("%d is not a kind of scope", uint8(s.Kind))
 	}
 	if s.Number > MaxScope {
 		return invalid("scope number %d is over %d", uint64(s.Number), uint64(MaxScope))
@@ -162,7 +189,7 @@ func (s ScopeRecord) check() error {
 }
 
 // DecodeScopeRecord decodes a scope record. It aliases b. Errors: ErrCorrupt, ErrFormat for a field
-// that must be understood and is not.
+// or kind of scope that must be understood and is not.
 func DecodeScopeRecord(b []byte) (ScopeRecord, error) {
 	r := newReader("scope record", b)
 	s, err := readScopeRecord(&r)
@@ -226,9 +253,21 @@ func (s *ScopeRecord) readMore(r *reader) {
 		s.BootEpoch = r.positive(math.MaxUint64)
 	case scopeWrappedKey:
 		s.WrappedKey = r.filled()
+	case scopeKind:
+		s.Kind = readKind(r)
 	default:
 		r.unknown()
 	}
+}
+
+// readKind refuses kinds of later versions as it would a field of theirs.
+func readKind(r *reader) ScopeKind {
+	kind := r.positive(math.MaxUint8)
+	if r.err == nil && kind > uint64(KindShared) {
+		r.err = fmt.Errorf("%w: %s of kind %d, which this version of the library does not know",
+			ErrFormat, r.what, kind)
+	}
+	return ScopeKind(kind)
 }
 
 func readTags(r *reader) []string {

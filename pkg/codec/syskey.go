@@ -127,6 +127,51 @@ func DecodeEventUserKey(user string) (uint64, error) {
 	return seq, nil
 }
 
+// sharedMark begins the user keys of the records of shared namespaces. No id as text begins so.
+const sharedMark = '@'
+
+// SharedKey is the user key, under ScopeRecords, of the record of a shared namespace: @ and a tuple
+// of three strings, of which those behind the last one that matters are empty.
+func SharedKey(tenant, app, agent string) string {
+	t := append(make(Tuple, 0, 1+3*3+len(tenant)+len(app)+len(agent)), sharedMark)
+	return aliasString(t.AppendString(tenant).AppendString(app).AppendString(agent))
+}
+
+// DecodeSharedKey takes apart what SharedKey made. Errors: ErrCorrupt.
+func DecodeSharedKey(user string) (tenant, app, agent string, err error) {
+	if user == "" || user[0] != sharedMark {
+		return "", "", "", corrupt("scope key", 0, "expected @ in %q", clip([]byte(user)))
+	}
+	elements, err := DecodeTuple([]byte(user[1:]))
+	if err != nil {
+		return "", "", "", err
+	}
+	if len(elements) != 3 || elements[0].Kind != ElementString ||
+		elements[1].Kind != ElementString || elements[2].Kind != ElementString {
+		return "", "", "", corrupt("scope key", 1, "expected three strings in %q",
+			clip([]byte(user)))
+	}
+	return elements[0].Text, elements[1].Text, elements[2].Text, nil
+}
+
+// GraveUserKey is the user key, under Graveyard, of a scope whose record is gone and whose keys are
+// not yet: 10 hex digits. REQUIRES: s <= MaxScope.
+func GraveUserKey(s Scope) string {
+	var b [scopeDigits]byte
+	putHex(b[:], uint64(s))
+	return string(b[:])
+}
+
+// DecodeGraveUserKey returns the scope that a key of the graveyard names. Errors: ErrCorrupt.
+func DecodeGraveUserKey(user string) (Scope, error) {
+	n, ok := parseHex(user)
+	if !ok || len(user) != scopeDigits || n == 0 {
+		return 0, corrupt("grave key", 0, "expected 10 lower-case hex digits, not 0, found %q",
+			clip([]byte(user)))
+	}
+	return Scope(n), nil
+}
+
 const (
 	expiryScopeAt = 16 + 1
 	expiryKindAt  = expiryScopeAt + scopeDigits + 1

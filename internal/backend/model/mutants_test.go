@@ -103,8 +103,8 @@ var commitMutants = []mutant{
 				return 0
 			})
 		}
-	}), []string{"Appends/E50-R165-aborted-append-burns-nothing", "Appends/E50-R164-from-many-goroutines",
-		"Random/histories-equal-the-dumb-twin"}},
+	}), []string{"Appends/E50-R165-aborted-append-burns-nothing",
+		"Appends/E50-R164-from-many-goroutines", "Random/histories-equal-the-dumb-twin"}},
 	{"events-are-not-indexed-after-the-first", onOutcome(func(b *Backend, r *backend.Request,
 		out *backend.Outcome, _ *error) {
 		for i, a := range r.Appends {
