@@ -193,7 +193,7 @@ func (p *plan) applyWrite(w *planWrite) {
 		if before.Value == nil && before.Version == w.found.Version {
 			before = w.found // a large record is not kept in memory
 		}
-		p.db.watchLocked(before.Value, w.Value)
+		p.db.watchLocked(before.Value, w.Value, p.version)
 	}
 	p.scopes[w.scope].state.mem.Apply(byte(w.Primitive), w.Key, r)
 }

@@ -86,7 +86,7 @@ func (c *cursor) alive() bool {
 	if c.db.closed.Load() {
 		return c.stop(backend.ErrClosed)
 	}
-	return c.state.phase.Load() != scopeGone || c.stop(goneError(c.handle))
+	return !c.db.gone(c.state) || c.stop(goneError(c.handle))
 }
 
 // nextInMemory moves on in the memtable. done is false if the store has to go on from here.
@@ -145,6 +145,9 @@ func (c *cursor) nextInStore() bool {
 }
 
 func (c *cursor) stop(err error) bool {
+	if err == nil && c.db.gone(c.state) {
+		err = goneError(c.handle) // where it ended may be where its keys had gone
+	}
 	c.err = err
 	c.Close()
 	return false

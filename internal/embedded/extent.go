@@ -35,7 +35,7 @@ func (d *DB) Commits(
 		return none, backend.ErrClosed
 	}
 	c, err := d.extent(s.Number, min(at, d.published.load()))
-	if st.phase.Load() == scopeGone {
+	if d.gone(st) {
 		return none, goneError(s) // while it was read
 	}
 	return c, d.readFailed(err)

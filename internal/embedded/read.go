@@ -40,7 +40,7 @@ func (d *DB) Get(
 		return rec, nil
 	}
 	rec, err := d.getStored(ctx, s, p, key, at)
-	if err == nil && st.phase.Load() == scopeGone {
+	if err == nil && d.gone(st) {
 		err = goneError(s) // while it was read
 	}
 	return rec, err

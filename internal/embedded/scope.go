@@ -22,6 +22,7 @@ type scopeState struct {
 	mem     *memtable.Scope
 	retired atomic.Bool // dropped from the registry: look it up anew
 	phase   atomic.Uint32
+	goneAt  uint64 // version of the deletion; written before phase becomes scopeGone
 
 	// Guarded by the commit lock. Known from phase scopeOpen on.
 	status codec.Status // of the scope's record
@@ -216,10 +217,28 @@ func (d *DB) installLocked(s *backend.Scope, st *scopeState, f scopeFacts) (stal
 	return 0
 }
 
+// gone tells whether readers find the scope gone: they see the commit that deleted it. Until then
+// its keys are all in the store, and are read from there.
+func (d *DB) gone(st *scopeState) bool {
+	return st.phase.Load() == scopeGone && st.goneAt <= d.published.load()
+}
+
+// buryLocked ends a scope with the commit of this version. A state is kept for it even if it was not
+// in use: transactions that read from it must find out at their commits. REQUIRES: the commit lock.
+func (d *DB) buryLocked(n codec.Scope, version uint64) {
+	st := d.scopes.get(n)
+	if st == nil {
+		st = d.addStateLocked(n, false)
+	}
+	st.goneAt = version
+	st.phase.Store(scopeGone)
+	d.table.DropScope(st.mem)
+}
+
 // watchLocked takes note of a write of a scope record, so that what it says rules from this commit
 // on. Values are those before and after; nil stands for none. REQUIRES: the commit lock, and values
 // that decode.
-func (d *DB) watchLocked(before, after []byte) {
+func (d *DB) watchLocked(before, after []byte, version uint64) {
 	var old, rec codec.ScopeRecord
 	if before != nil {
 		old, _ = codec.DecodeScopeRecord(before) // was checked when it was written
@@ -227,9 +246,8 @@ func (d *DB) watchLocked(before, after []byte) {
 	if after != nil {
 		rec, _ = codec.DecodeScopeRecord(after) // was checked by arrange
 	}
-	if st := d.scopes.get(old.Number); st != nil && old.Number != rec.Number && old.Number != 0 {
-		st.phase.Store(scopeGone)
-		d.table.DropScope(st.mem)
+	if old.Number != rec.Number && old.Number != 0 {
+		d.buryLocked(old.Number, version)
 	}
 	if st := d.scopes.get(rec.Number); st != nil && rec.Number != 0 {
 		st.status = rec.Status
@@ -248,7 +266,10 @@ func (d *DB) readable(ctx context.Context, s *backend.Scope) (*scopeState, error
 			case scopeOpen:
 				return st, nil
 			case scopeGone:
-				return nil, goneError(s)
+				if d.gone(st) {
+					return nil, goneError(s)
+				}
+				return st, nil
 			}
 		}
 		if err := d.openScope(ctx, s); err != nil {
@@ -273,18 +294,28 @@ func (d *DB) openScope(ctx context.Context, s *backend.Scope) error {
 	if d.closed.Load() {
 		return backend.ErrClosed
 	}
+	stale, err := d.readScope(ctx, s)
+	if err != nil || stale == 0 {
+		return err
+	}
+	return d.published.wait(ctx, stale, d.running)
+}
+
+// readScope reads and installs the facts of a scope. If its record was written since, by a commit
+// that readers do not see yet, it returns that one's version.
+func (d *DB) readScope(ctx context.Context, s *backend.Scope) (stale uint64, err error) {
 	pin := d.pins.acquire()
 	defer pin.Release()
 	facts, err := d.loadScope(ctx, s, pin.version)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	d.commitLock.Lock()
 	defer d.commitLock.Unlock()
 	if st := d.stateLocked(s); st.phase.Load() == scopeUnknown && !pin.ended.Load() {
-		d.installLocked(s, st, facts)
+		return d.installLocked(s, st, facts), nil
 	}
-	return nil
+	return 0, nil
 }
 
 // maxIdleScopes bounds the states kept for scopes that hold nothing in memory.
@@ -308,7 +339,8 @@ func (d *DB) dropIdleLocked(horizon uint64) (dropped int) {
 	d.scopes.mu.Lock()
 	defer d.scopes.mu.Unlock()
 	for n, st := range d.scopes.states {
-		if n == codec.SystemScope || st.mem.Keys() > 0 || st.mem.LastWrite() > horizon {
+		if n == codec.SystemScope || st.mem.Keys() > 0 || st.mem.LastWrite() > horizon ||
+			st.goneAt > horizon {
 			continue
 		}
 		st.retired.Store(true)
