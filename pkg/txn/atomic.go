@@ -50,16 +50,10 @@ func (t *Tx) peek(ctx context.Context, s *backend.Scope, p codec.Primitive, key 
 	if w := t.writes.find(writeKey{s.Number, p, key}); w != nil {
 		return pending(w), nil
 	}
+	t.touch()
 	r, err := t.m.b.Get(ctx, s, p, key, t.snapshot)
 	if err != nil {
 		return Entry{}, ContextError(err)
 	}
 	return entry(&r, t.now), nil
-}
-
-// AtomicOn is Atomic for functions that read one key and rewrite it. Callers that meet on a hot key
-// queue for it, so that each makes progress in turn instead of failing; the wait is bounded.
-func (s Scope) AtomicOn(ctx context.Context, p codec.Primitive, key string, fn func(Scope) error,
-) (uint64, error) {
-	return s.Atomic(ctx, fn)
 }

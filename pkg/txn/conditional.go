@@ -83,8 +83,7 @@ func (t *Tx) writeIf(w backend.Write, expect []Expect) error {
 		more += size(expect[i].Key, nil)
 	}
 	err := t.writes.put(w, func(keys int, bytes int64) error {
-		keys = max(keys, len(t.conditions)+len(expect))
-		return t.m.checkSize(keys, bytes+t.condBytes+more)
+		return t.room(keys, bytes, len(expect), 0, more)
 	})
 	if err != nil {
 		return err

@@ -56,6 +56,7 @@ func (s Scope) Scan(ctx context.Context, p codec.Primitive, r Range) *Cursor {
 	}
 	var at uint64
 	if t := s.tx; t != nil {
+		t.touch()
 		at, c.now = t.snapshot, t.now
 		if c.logEnd, c.err = t.scansEvents(ctx, s.s, p, r); c.err != nil {
 			return c

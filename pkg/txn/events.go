@@ -2,7 +2,6 @@ package txn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"unicode/utf8"
@@ -128,20 +127,12 @@ func makeAppend(s *backend.Scope, e *Event) backend.Append {
 // event (zeros for an empty log), own appends of a transaction included. Inside a transaction this
 // is a read: another append that comes between is a conflict.
 func (s Scope) EventHead(ctx context.Context) (next uint64, hash codec.EventDigest, err error) {
-	if err := s.usable(); err != nil {
-		return 0, hash, err
-	}
-	if s.tx != nil {
+	if s.tx != nil && s.s != nil {
 		return s.tx.eventHead(ctx, s.s)
 	}
-	at := uint64(0)
-	if s.view != nil {
-		if err := s.view.usable(); err != nil {
-			return 0, hash, err
-		}
-		at = s.view.at
-	} else {
-		at = s.m.b.Published()
+	at, err := s.version()
+	if err != nil {
+		return 0, hash, err
 	}
 	h, err := s.m.logHead(ctx, s.s, at)
 	return h.next, h.hash, err
@@ -172,15 +163,17 @@ func (m *Manager) logHead(ctx context.Context, s *backend.Scope, at uint64) (log
 	return logHead{next: seq + 1, hash: e.Hash, time: e.Time}, nil
 }
 
-var errNotBuilt = errors.New("not built")
+// Commits are the commits of one scope, exact after every crash: the versions of the first and the
+// newest, and how many there are, which is also the number of the newest. Zero if it has none.
+type Commits = backend.ScopeCommits
 
-// Commits are the commits of one scope, exact after every crash.
-type Commits struct {
-	// First and Last are the versions of its first and its newest commit, 0 if it has none.
-	First, Last uint64
-	// Count is how many there are; also the number of the newest.
-	Count uint64
+// Commits returns the commits of the scope that this form shows: inside a transaction those up to
+// its snapshot. It adds nothing to the read set. Cost: a few reads of the store.
+func (s Scope) Commits(ctx context.Context) (Commits, error) {
+	at, err := s.version()
+	if err != nil {
+		return Commits{}, err
+	}
+	c, err := s.m.b.Commits(ctx, s.s, at)
+	return c, ContextError(err)
 }
-
-// Commits returns the commits of the scope that this form shows. It adds nothing to the read set.
-func (s Scope) Commits(ctx context.Context) (Commits, error) { return Commits{}, errNotBuilt }

@@ -26,6 +26,9 @@ type Config struct {
 	MaxBytes int64
 	// MaxWrites bounds the keys that one transaction writes, and the conditions it sets.
 	MaxWrites int
+	// Turn is how long a turn at a hot key is safe while others wait for it. After it, and before
+	// twice as long, the next in line goes ahead.
+	Turn time.Duration
 
 	_ struct{}
 }
@@ -35,6 +38,7 @@ type Manager struct {
 	b     backend.Backend
 	cfg   Config
 	count counters
+	queue queue
 }
 
 // New returns a Manager over an authority, which stays the caller's to close.
@@ -54,7 +58,12 @@ func New(b backend.Backend, c Config) *Manager {
 	if c.MaxWrites == 0 {
 		c.MaxWrites = DefaultMaxWrites
 	}
-	return &Manager{b: b, cfg: c}
+	if c.Turn == 0 {
+		c.Turn = DefaultTurn
+	}
+	m := &Manager{b: b, cfg: c}
+	m.queue.init(c.Turn)
+	return m
 }
 
 // Scope returns the auto-commit form for the keys of s.

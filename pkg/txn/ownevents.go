@@ -58,6 +58,7 @@ func (t *Tx) log(ctx context.Context, s *backend.Scope) (*ownLog, error) {
 	if l := t.events.log(s); l != nil {
 		return l, nil
 	}
+	t.touch()
 	head, err := t.m.logHead(ctx, s, t.snapshot)
 	if err != nil {
 		return nil, err
@@ -124,6 +125,11 @@ func (t *Tx) eventHead(ctx context.Context, s *backend.Scope,
 ) (next uint64, hash codec.EventDigest, err error) {
 	if err := t.usable(); err != nil {
 		return 0, hash, err
+	}
+	if t.untouched {
+		if err := t.firstRead(ctx, s, codec.Events, ""); err != nil {
+			return 0, hash, err
+		}
 	}
 	l, err := t.log(ctx, s)
 	if err != nil {

@@ -49,20 +49,36 @@ func (r *Retry) Limit(attempt int) time.Duration {
 }
 
 // backoff waits before a transaction is tried again: first until the commits that it lost to can be
-// read, or the next attempt would read the same versions and lose for certain; then at random.
-func (m *Manager) backoff(ctx context.Context, r *Retry, attempt int, lost *ConflictError) error {
-	err := m.awaitPublished(ctx, lost.latest())
-	if limit := r.Limit(attempt); err == nil && limit > 0 {
-		n := int64(limit)
-		if n < math.MaxInt64 {
-			n++ // the limit itself is among the waits
+// read, or the next attempt would read the same versions and lose for certain; then at random; then
+// for its turn at the first key that it lost. While it sleeps the key is hot: see Tx.firstRead.
+func (m *Manager) backoff(ctx context.Context, r *Retry, attempt int, lost *ConflictError,
+) (mine turn, err error) {
+	err = m.awaitPublished(ctx, lost.latest())
+	if err == nil {
+		first := &lost.Keys[0]
+		k := newHotKey(first.Run, first.Primitive, first.Key)
+		m.queue.announce(k)
+		if err = m.pause(ctx, r.Limit(attempt)); err == nil {
+			mine, err = m.queue.enter(ctx, k)
 		}
-		err = m.cfg.Sleep(ctx, time.Duration(m.cfg.Int64N(n)))
+		m.queue.arrive(k)
 	}
 	if err != nil {
-		return &retryError{retry: attempt + 1, cause: ContextError(err), lost: lost}
+		return turn{}, &retryError{retry: attempt + 1, cause: ContextError(err), lost: lost}
 	}
-	return nil
+	return mine, nil
+}
+
+// pause sleeps between nothing and limit.
+func (m *Manager) pause(ctx context.Context, limit time.Duration) error {
+	n := int64(limit)
+	if n <= 0 {
+		return nil
+	}
+	if n < math.MaxInt64 {
+		n++ // the limit itself is among the waits
+	}
+	return m.cfg.Sleep(ctx, time.Duration(m.cfg.Int64N(n)))
 }
 
 func (m *Manager) awaitPublished(ctx context.Context, version uint64) error {

@@ -71,6 +71,20 @@ func (s Scope) usable() error {
 	return errZeroScope
 }
 
+// version is the one that the scope shows now.
+func (s Scope) version() (uint64, error) {
+	if err := s.usable(); err != nil {
+		return 0, err
+	}
+	switch {
+	case s.tx != nil:
+		return s.tx.Snapshot(), s.tx.usable()
+	case s.view != nil:
+		return s.view.at, s.view.usable()
+	}
+	return s.m.b.Published(), nil
+}
+
 // Get returns what the scope shows of a key. In a transaction the key joins the read set, unless
 // the answer comes from the transaction's own writes. No allocation when the record is in memory.
 func (s Scope) Get(ctx context.Context, p codec.Primitive, key string) (Entry, error) {
@@ -83,14 +97,13 @@ func (s Scope) Get(ctx context.Context, p codec.Primitive, key string) (Entry, e
 	if s.tx != nil {
 		return s.tx.get(ctx, s.s, p, key)
 	}
-	at, now := uint64(0), int64(0)
+	at, err := s.version()
+	if err != nil {
+		return Entry{}, err
+	}
+	now := int64(0)
 	if s.view != nil {
-		if err := s.view.usable(); err != nil {
-			return Entry{}, err
-		}
-		at, now = s.view.at, s.view.now
-	} else {
-		at = s.m.b.Published()
+		now = s.view.now
 	}
 	r, err := s.m.b.Get(ctx, s.s, p, key, at)
 	if err != nil {
@@ -163,6 +176,22 @@ func (s Scope) writable(key string) error {
 		return errView
 	}
 	return checkKey(key)
+}
+
+// Now is the authority's time in Unix nanoseconds, for what a primitive dates itself: inside a
+// transaction or view the time at its start, by which it judges expiry as well, so that everything
+// in it has one time; otherwise the time of the call. It never goes back. 0 for the zero Scope.
+func (s Scope) Now() int64 {
+	switch {
+	case s.tx != nil:
+		s.tx.touch()
+		return s.tx.now
+	case s.view != nil:
+		return s.view.now
+	case s.m == nil:
+		return 0
+	}
+	return s.m.b.Now()
 }
 
 // Deadline is the expiry of a value put now with a time to live, in Unix nanoseconds. A time to

@@ -42,6 +42,10 @@ type Tx struct {
 	managed bool // ended by Update, not by its user
 	ended   atomic.Bool
 
+	// untouched: nothing has been seen of the snapshot, and the transaction may take a turn yet.
+	untouched bool
+	turn      turn // the one that it took then
+
 	hold    *hold
 	cleanup runtime.Cleanup // gives hold back if the transaction is dropped
 
@@ -108,7 +112,18 @@ func (m *Manager) Begin(ctx context.Context, only *backend.Scope, o Options) (*T
 }
 
 // Snapshot is the version that all reads come from.
-func (t *Tx) Snapshot() uint64 { return t.snapshot }
+func (t *Tx) Snapshot() uint64 {
+	t.touch()
+	return t.snapshot
+}
+
+// touch notes that the snapshot was looked at, so that it stays this one. A transaction that has
+// ended may be in several hands: nothing of it is written then.
+func (t *Tx) touch() {
+	if !t.ended.Load() {
+		t.untouched = false
+	}
+}
 
 // Only is the run that the transaction belongs to; nil for one over several scopes.
 func (t *Tx) Only() *backend.Scope { return t.only }
@@ -218,6 +233,11 @@ func (t *Tx) get(ctx context.Context, s *backend.Scope, p codec.Primitive, key s
 ) (Entry, error) {
 	if err := t.usable(); err != nil {
 		return Entry{}, err
+	}
+	if t.untouched {
+		if err := t.firstRead(ctx, s, p, key); err != nil {
+			return Entry{}, err
+		}
 	}
 	if len(t.events.list) > 0 {
 		if err := t.showEvents(p); err != nil {

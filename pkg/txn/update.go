@@ -24,29 +24,35 @@ func (m *Manager) Update(ctx context.Context, only *backend.Scope, o Options, fn
 	if retry == nil {
 		retry = m.cfg.Retry
 	}
+	var mine turn
+	defer func() { m.queue.leave(mine) }() // also when fn panics
 	for attempt := 0; ; attempt++ {
-		version, err, own := m.attempt(ctx, only, o, fn)
+		version, err, own := m.attempt(ctx, only, o, mine, fn)
 		var lost *ConflictError
 		if err == nil || own || !errors.As(err, &lost) || attempt >= retry.Max {
 			return version, err
 		}
-		if err := m.backoff(ctx, retry, attempt, lost); err != nil {
+		m.queue.leave(mine)
+		if mine, err = m.backoff(ctx, retry, attempt, lost); err != nil {
 			return 0, err
 		}
 		m.count.retries.Add(1)
 	}
 }
 
-// attempt is one run of fn with its commit. Own tells an error of fn from one of ours.
-func (m *Manager) attempt(ctx context.Context, only *backend.Scope, o Options, fn func(*Tx) error,
+// attempt is one run of fn with its commit, in turn or, with the zero turn, without. Own tells an
+// error of fn from one of ours.
+func (m *Manager) attempt(ctx context.Context, only *backend.Scope, o Options, mine turn,
+	fn func(*Tx) error,
 ) (version uint64, err error, own bool) {
 	t, err := m.begin(ctx, only, o)
 	if err != nil {
 		return 0, err, false
 	}
-	t.managed = true
+	t.managed, t.untouched = true, mine.number == 0
 	// Rolls back if fn panics or ends its goroutine; after a commit it does nothing.
 	defer t.end(functionFailed)
+	defer func() { m.queue.leave(t.turn) }()
 	if err := fn(t); err != nil {
 		return 0, err, true
 	}
