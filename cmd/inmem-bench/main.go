@@ -18,5 +18,7 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr, workloads.Systems()))
+	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr, cli.Program{
+		Name: "inmem-bench", Systems: workloads.Systems(),
+	}))
 }

@@ -22,7 +22,8 @@ func choose(plan []measure.Case, asked string) ([]measure.Case, error) {
 		found := false
 		for _, c := range plan {
 			whole := pattern == "all" || pattern == c.Name
-			if whole || !c.Heavy && (pattern == "" || strings.HasPrefix(c.Name, pattern+"/")) {
+			if whole || !c.Heavy && (pattern == "" && !c.Extra ||
+				pattern != "" && strings.HasPrefix(c.Name, pattern+"/")) {
 				wanted[c.Name], found = true, true
 			}
 		}

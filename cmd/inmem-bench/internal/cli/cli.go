@@ -29,10 +29,9 @@ const (
 // errStopped is the cause of a context that the user's signal ended.
 var errStopped = errors.New("stopped")
 
-// Main runs the command with the systems to measure, the first of which names the workloads, and
-// returns the exit code: 0, 1 for a wrong answer or a failure, 2 for wrong flags, 130 when stopped
-// by a signal. A second signal ends the process at once.
-func Main(args []string, stdout, stderr io.Writer, systems []measure.System) int {
+// Main runs the command and returns the exit code: 0, 1 for a wrong answer or a failure, 2 for
+// wrong flags, 130 when stopped by a signal. A second signal ends the process at once.
+func Main(args []string, stdout, stderr io.Writer, p Program) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)
@@ -46,12 +45,22 @@ func Main(args []string, stdout, stderr io.Writer, systems []measure.System) int
 		case <-ctx.Done():
 		}
 	}()
-	return run(ctx, args, stdout, stderr, systems)
+	return run(ctx, args, stdout, stderr, p)
+}
+
+// Program is what one command measures.
+type Program struct {
+	// Name is the command's, as people call it.
+	Name string
+	// Systems are measured; the first one is ours, and names the workloads.
+	Systems []measure.System
+	// Default is the selection of workloads when none is asked for.
+	Default string
 }
 
 // run is Main without the signals.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer,
-	systems []measure.System) int {
+	p Program) int {
 	o, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -59,7 +68,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 	if err != nil {
 		return usageError(stderr, err)
 	}
-	plan := measure.Plan(systems, o.config)
+	if o.workloads == "" {
+		o.workloads = p.Default
+	}
+	plan := measure.Plan(p.Systems, o.config)
 	if o.workloads == "list" {
 		if err := list(stdout, plan); err != nil {
 			return failure(stderr, err)
@@ -77,7 +89,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 	if err != nil {
 		return failure(stderr, err)
 	}
-	r.Command = append([]string{"inmem-bench"}, args...)
+	r.Command = append([]string{p.Name}, args...)
 	if err := write(o, r, stdout, stderr); err != nil {
 		return failure(stderr, err)
 	}

@@ -27,7 +27,9 @@ type Step struct {
 	// Number counts from 0 to Of-1, Repeat from 0 to Repeats-1.
 	Number, Of      int
 	Repeat, Repeats int
-	System, Name    string
+	// Cases is the number of cases whose repeats are interleaved with this one's.
+	Cases        int
+	System, Name string
 }
 
 // Case is a workload of a system. Cases with the same name stand next to each other in a plan.
@@ -60,7 +62,8 @@ func Plan(systems []System, cfg Config) []Case {
 	return plan
 }
 
-// Run measures all cases. The repeats are interleaved: each case once, then each once more. Of
+// Run measures all cases. The repeats are interleaved: each case once, then each once more; where
+// neighbouring cases share a fixture, all their repeats come before the next fixture is made. Of
 // those with the same name the order changes from repeat to repeat, so that none has always the
 // warmer or the busier machine.
 //
@@ -72,28 +75,51 @@ func (r *Runner) Run(ctx context.Context, plan []Case) ([]Result, error) {
 		results[i].Case = c
 	}
 	done := 0
-	for repeat := range r.Repeats {
-		for _, i := range order(plan, repeat) {
-			c := plan[i]
-			if r.Progress != nil {
-				r.Progress(Step{done, len(plan) * r.Repeats, repeat, r.Repeats, c.System.Name, c.Name})
-			}
-			sample, err := r.trial(ctx, &c)
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%s (%s), repeat %d: %w", c.Name, c.System.Name, repeat+1, err)
-			}
-			results[i].Samples = append(results[i].Samples, sample)
-			done++
+	for from, to := 0, 0; from < len(plan); from = to {
+		for to = from; to < len(plan) && plan[to].fixtureName() == plan[from].fixtureName(); {
+			to++
+		}
+		if err := r.section(ctx, results[from:to], &done, len(plan)*r.Repeats); err != nil {
+			return nil, err
 		}
 	}
 	return results, nil
 }
 
+// section measures neighbouring cases that have the same fixture, or none.
+func (r *Runner) section(ctx context.Context, cases []Result, done *int, of int) (err error) {
+	f := fixtures{dir: r.Dir}
+	defer func() {
+		if e := f.close(); e != nil {
+			err = errors.Join(err, e)
+		}
+	}()
+	for repeat := range r.Repeats {
+		for _, i := range order(cases, repeat) {
+			c := &cases[i].Case
+			if r.Progress != nil {
+				r.Progress(Step{*done, of, repeat, r.Repeats, len(cases), c.System.Name, c.Name})
+			}
+			err := f.need(ctx, c)
+			var sample *Sample
+			if err == nil {
+				sample, err = r.trial(ctx, c)
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err != nil {
+				return fmt.Errorf("%s (%s), repeat %d: %w", c.Name, c.System.Name, repeat+1, err)
+			}
+			cases[i].Samples = append(cases[i].Samples, sample)
+			*done++
+		}
+	}
+	return nil
+}
+
 // order lists the cases, those of one name turned round in every other repeat.
-func order(plan []Case, repeat int) []int {
+func order(plan []Result, repeat int) []int {
 	var list []int
 	for from := 0; from < len(plan); {
 		to := from

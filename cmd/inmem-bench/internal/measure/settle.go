@@ -10,13 +10,13 @@ const (
 	settleMost = 3 * time.Second
 )
 
-// settle waits until this process leaves the processors alone, some seconds at most. A database
+// settle waits until this process leaves the processors alone, but not longer than most. A database
 // that was just loaded still sorts and moves what it got; that work is the setup's, and would
 // compete with the operations to be measured.
-func settle(ctx context.Context, used func() (time.Duration, bool)) {
+func settle(ctx context.Context, used func() (time.Duration, bool), most time.Duration) {
 	last, ok := used()
 	quiet := 0
-	for start := time.Now(); ok && quiet < 2 && time.Since(start) < settleMost; {
+	for start := time.Now(); ok && quiet < 2 && time.Since(start) < most; {
 		look := time.Now()
 		select {
 		case <-ctx.Done():

@@ -23,6 +23,8 @@ const (
 type Sample struct {
 	Ops     int
 	Elapsed time.Duration
+	// Units is how many things an operation did, for the rate; 0 is one.
+	Units int
 	// Latency holds the durations of the operations, or of a sample of them.
 	Latency Histogram
 	// Mallocs and Bytes count all allocations of the process during the timed part, those of
@@ -33,18 +35,19 @@ type Sample struct {
 	Metrics   []Metric
 }
 
-// Rate is the number of operations per second.
+// Rate is the number of operations, or of the units of the workload, per second.
 func (s *Sample) Rate() float64 {
 	if s.Elapsed <= 0 {
 		return 0
 	}
-	return float64(s.Ops) / s.Elapsed.Seconds()
+	return float64(s.Ops) * float64(max(s.Units, 1)) / s.Elapsed.Seconds()
 }
 
 // worker is one goroutine's part of a trial.
 type worker struct {
 	number    int
 	next      int // operations begun so far
+	most      int // operations to do in all; 0 is no bound
 	exhausted bool
 	latency   Histogram
 }
@@ -69,7 +72,7 @@ func clockCost() time.Duration {
 func (w *worker) run(ctx context.Context, t *Trial, c clock, end, cost time.Duration, group int,
 	halt *atomic.Bool) (int, error) {
 	first := w.next
-	for !w.exhausted && !halt.Load() {
+	for !w.exhausted && !halt.Load() && (w.most == 0 || w.next < w.most) {
 		begin := c.now()
 		if begin >= end {
 			break
@@ -140,21 +143,28 @@ func (t *Trial) measure(ctx context.Context, w *Workload, length time.Duration) 
 	for i := range workers {
 		workers[i] = &worker{number: i}
 	}
-	settle(ctx, processorTime)
-	cost := clockCost()
-	ops, took, err := phase(ctx, t, workers, max(length/warmShare, 1), cost, 1)
-	if err != nil {
-		return nil, fmt.Errorf("warm-up: %w", err)
+	settle(ctx, processorTime, settleMost)
+	cost, group := clockCost(), 1
+	if w.Once {
+		for _, w := range workers {
+			w.most = 1
+		}
+	} else {
+		ops, took, err := phase(ctx, t, workers, max(length/warmShare, 1), cost, 1)
+		if err != nil {
+			return nil, fmt.Errorf("warm-up: %w", err)
+		}
+		each := took*time.Duration(len(workers))/time.Duration(max(ops, 1)) - 2*cost
+		group = max(1, int(sampleEvery/max(each, 1)))
 	}
-	each := took*time.Duration(len(workers))/time.Duration(max(ops, 1)) - 2*cost
-	group := max(1, int(sampleEvery/max(each, 1)))
 	for _, w := range workers {
 		w.latency = Histogram{}
 	}
 	runtime.GC() // the garbage of the setup is not this workload's
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	s := &Sample{}
+	s := &Sample{Units: w.Units}
+	var err error
 	s.Ops, s.Elapsed, err = phase(ctx, t, workers, length, cost, group)
 	if err != nil {
 		return nil, err
@@ -164,6 +174,11 @@ func (t *Trial) measure(ctx context.Context, w *Workload, length time.Duration) 
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	return s, t.finish(ctx, s, workers)
+}
+
+// finish completes a sample with what the workers saw, and checks what they left.
+func (t *Trial) finish(ctx context.Context, s *Sample, workers []*worker) error {
 	done := make([]int, len(workers))
 	for i, w := range workers {
 		done[i] = w.next
@@ -171,15 +186,15 @@ func (t *Trial) measure(ctx context.Context, w *Workload, length time.Duration) 
 		s.Exhausted = s.Exhausted || w.exhausted
 	}
 	if s.Ops == 0 {
-		return nil, errors.New("no operation came to its end in the time given")
+		return errors.New("no operation came to its end in the time given")
 	}
 	if t.Check != nil {
 		if err := t.Check(ctx, done); err != nil {
-			return nil, fmt.Errorf("check after %d operations: %w", s.Ops, err)
+			return fmt.Errorf("check after %d operations: %w", s.Ops, err)
 		}
 	}
 	if t.Metrics != nil {
 		s.Metrics = t.Metrics()
 	}
-	return s, nil
+	return nil
 }

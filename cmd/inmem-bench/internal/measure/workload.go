@@ -29,6 +29,12 @@ type System struct {
 	// Limit says that this is not a rival but a yardstick: results of other systems for the same
 	// workload are given as a ratio to it.
 	Limit bool
+	// Peer says that this is a rival: of all peers the best one of each workload is compared.
+	Peer bool
+	// Version is what was measured, About what it is; both may be empty.
+	Version, About string
+	// Durability says what the system does in each mode, by the mode's name; may be nil.
+	Durability map[string]string
 	// Workloads lists what the system can do, in the order of the report.
 	Workloads func(Config) []Workload
 }
@@ -44,13 +50,42 @@ type Workload struct {
 	Mode string
 	// Workers is the number of goroutines that call Op; 0 is one.
 	Workers int
-	// Heavy keeps the workload out of the default selection.
+	// Heavy keeps the workload out of every selection but its full name and "all".
 	Heavy bool
+	// Extra keeps the workload out of the selection of everything; its group names it.
+	Extra bool
+	// Once says that a trial is one single operation, however long it takes, without a warm-up.
+	Once bool
+	// Units is the number of things that one operation does, for rates per thing, and Unit their
+	// plural; 0 and "" are an operation.
+	Units int
+	Unit  string
+	// Fixture is what several workloads of a system use in turn; it is set up before the first.
+	Fixture *Fixture
 	// Synced is the number of bytes of user data that one operation puts on stable storage before
 	// it returns, 0 if it does not. It is what a raw log has to write to compare.
 	Synced int
 	// Setup prepares one trial, untimed. It is called once per repeat, with an empty directory.
 	Setup func(ctx context.Context, dir string) (*Trial, error)
+}
+
+// Fixture is a database that lives through all repeats of neighbouring workloads, because it is too
+// large to be made for each. What they do to it must not change what the others measure.
+type Fixture struct {
+	// Name is the same for the same fixture of other systems.
+	Name string
+	// Setup makes the fixture in an empty directory, Close releases it; it is called once, if Setup
+	// succeeded. Neither is timed.
+	Setup func(ctx context.Context, dir string) error
+	Close func() error
+}
+
+// fixtureName is empty for a workload without one.
+func (w *Workload) fixtureName() string {
+	if w.Fixture == nil {
+		return ""
+	}
+	return w.Fixture.Name
 }
 
 // Trial is one prepared repeat of a workload. Op is required, the rest optional.

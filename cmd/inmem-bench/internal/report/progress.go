@@ -33,6 +33,7 @@ type Progress struct {
 	style    Style
 	start    time.Time
 	drawn    bool
+	last     measure.Step
 }
 
 // NewProgress writes to w, which is usually the standard error output.
@@ -44,10 +45,11 @@ func NewProgress(w io.Writer) *Progress {
 func (p *Progress) Step(s measure.Step) {
 	took := time.Since(p.start)
 	if !p.terminal {
-		if s.Number%(s.Of/s.Repeats) == 0 {
+		if s.Number == 0 || s.Repeat != p.last.Repeat || s.Cases != p.last.Cases {
 			fmt.Fprintf(p.w, "repeat %d of %d, %d workloads%s\n",
-				s.Repeat+1, s.Repeats, s.Of/s.Repeats, left(took, s))
+				s.Repeat+1, s.Repeats, s.Cases, left(took, s))
 		}
+		p.last = s
 		return
 	}
 	const cells = 24

@@ -190,7 +190,7 @@ func TestNumbersForPeople(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	step := measure.Step{Number: 4, Of: 8, Repeat: 1, Repeats: 2, System: "x", Name: "g/a"}
+	step := measure.Step{Number: 4, Of: 8, Repeat: 1, Repeats: 2, Cases: 4, System: "x", Name: "g/a"}
 	var b bytes.Buffer
 	p := NewProgress(&b)
 	for step.Number = range 8 {

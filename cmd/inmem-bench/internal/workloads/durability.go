@@ -36,7 +36,7 @@ func rawSync(cfg measure.Config) []measure.Workload {
 			continue
 		}
 		all = append(all, measure.Workload{
-			Name: w.Name, Mode: modeStrict, Heavy: w.Heavy, Synced: w.Synced,
+			Name: w.Name, Mode: modeStrict, Heavy: w.Heavy, Extra: w.Extra, Synced: w.Synced,
 			About: fmt.Sprintf("write %d bytes to a prepared log and sync it", w.Synced),
 			Setup: func(_ context.Context, dir string) (*measure.Trial, error) {
 				return rawTrial(dir, w.Synced)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rows"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -102,7 +104,7 @@ func goMap(cfg measure.Config) []measure.Workload {
 			Setup: func(context.Context, string) (*measure.Trial, error) { return m.mapTrial(r), nil },
 		})
 	}
-	return all
+	return append(all, rows.Workloads(engine.GoMap(), cfg)...)
 }
 
 func (m *maker) mapTrial(r read) *measure.Trial {

@@ -6,7 +6,9 @@ package workloads
 import (
 	"sync"
 
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rows"
 )
 
 // The names of the systems.
@@ -16,17 +18,29 @@ const (
 	RawSync = "raw-sync"
 )
 
-// Systems are in-mem and the limits that it is compared with.
-func Systems() []measure.System {
-	return []measure.System{
-		{Name: InMem, Workloads: inMem},
-		{Name: GoMap, Limit: true, Workloads: goMap},
-		{Name: RawSync, Limit: true, Workloads: rawSync},
+// Systems are in-mem, the peers that are given, and the limits that it is compared with.
+func Systems(peers ...engine.Engine) []measure.System {
+	ours := rows.System(engine.InMem())
+	ours.Peer, ours.Workloads = false, inMem
+	all := []measure.System{ours}
+	for _, e := range peers {
+		all = append(all, rows.System(e))
 	}
+	limit := rows.System(engine.GoMap())
+	limit.Workloads = goMap
+	return append(all, limit, measure.System{
+		Name: RawSync, Limit: true, About: "a log written and synced record by record",
+		Workloads: rawSync,
+	})
 }
 
 // inMem lists all workloads in the order of the report.
 func inMem(cfg measure.Config) []measure.Workload {
+	return append(original(cfg), rows.Workloads(engine.InMem(), cfg)...)
+}
+
+// original are the workloads of the original system.
+func original(cfg measure.Config) []measure.Workload {
 	m := newMaker(cfg)
 	var all []measure.Workload
 	for _, group := range [][]measure.Workload{

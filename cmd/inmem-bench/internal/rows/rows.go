@@ -1,0 +1,156 @@
+// Package rows holds the cases of the table of bars: each of them once, done through the small
+// interface of package engine, so that in-mem and every peer do the same work with the same checks.
+// Keys have 40 bytes and values 100, whatever the flags say of the other workloads.
+package rows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+)
+
+// Group is what the names of all rows begin with.
+const Group = "rows"
+
+// LeastMemory is what a database of the rows may take in all, caches and buffers together, unless
+// the configuration says more: a million keys of the table fit into it.
+const LeastMemory = 1 << 30
+
+// System makes a system of an engine, with the rows as its workloads.
+func System(e engine.Engine) measure.System {
+	return measure.System{
+		Name: e.Name, Limit: e.Limit, Peer: !e.Limit, Version: e.Version, About: e.About,
+		Durability: e.Durability,
+		Workloads:  func(cfg measure.Config) []measure.Workload { return Workloads(e, cfg) },
+	}
+}
+
+// Workloads lists the rows that the engine can do, in the order of the report.
+func Workloads(e engine.Engine, cfg measure.Config) []measure.Workload {
+	m := &maker{e: e, cfg: cfg, memory: max(cfg.Memory, LeastMemory)}
+	var all []measure.Workload
+	for _, group := range [][]measure.Workload{
+		m.puts(), m.contention(), m.strict(), m.loads(),
+		m.small(), m.thousand(), m.tenThousand(), m.million(),
+	} {
+		for _, w := range group {
+			w.Extra = true
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// maker makes the rows of one engine.
+type maker struct {
+	e      engine.Engine
+	cfg    measure.Config
+	memory int64
+}
+
+// mode is the engine's mode for the configured one: rows are batched unless strict is asked for.
+func (m *maker) mode() string {
+	if m.cfg.Mode == engine.Strict {
+		return engine.Strict
+	}
+	return engine.Batched
+}
+
+// row completes a workload. Limits keep nothing: they have no mode.
+func (m *maker) row(name, about string, w measure.Workload) measure.Workload {
+	w.Name, w.About = Group+"/"+name, about
+	if w.Mode == "" {
+		w.Mode = m.mode()
+	}
+	if m.e.Limit {
+		w.Mode = ""
+	}
+	return w
+}
+
+// writing is a row whose operations commit so many keys each.
+func (m *maker) writing(name, about string, keys int, w measure.Workload) measure.Workload {
+	w = m.row(name, about, w)
+	if w.Mode == engine.Strict {
+		w.Synced = keys * (keySize + valueSize)
+	}
+	return w
+}
+
+// fresh makes the Setup of a row that has a database of its own, with n keys loaded.
+func (m *maker) fresh(n, workers int, mode string,
+	prepare func(s engine.Store) *measure.Trial) func(context.Context, string) (
+	*measure.Trial, error) {
+	return func(ctx context.Context, dir string) (*measure.Trial, error) {
+		s, err := m.e.Open(ctx, dir, engine.Options{Mode: mode, Memory: m.memory, Workers: workers})
+		if err != nil {
+			return nil, err
+		}
+		if err := load(ctx, s, keysOf(present, n)); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		t := prepare(s)
+		t.Close = s.Close
+		return t, nil
+	}
+}
+
+// load puts all keys, in an order that looks random.
+func load(ctx context.Context, s engine.Store, k keys) error {
+	return s.Load(ctx, k.n, func(i int) (string, string) {
+		i = shuffled(i, k.n)
+		return k.at(i), value(i)
+	})
+}
+
+// shared is a fixture with its store.
+type shared struct {
+	measure.Fixture
+	store engine.Store
+	dir   string
+	keys  keys
+}
+
+// fixture is a database with n keys.
+func (m *maker) fixture(name string, n int) *shared {
+	f := &shared{}
+	f.Fixture = measure.Fixture{
+		Name: name,
+		Setup: func(ctx context.Context, dir string) (err error) {
+			f.dir, f.keys = dir, keysOf(present, n)
+			// Several goroutines use it in some rows; the map without a lock does not take part there.
+			o := engine.Options{Mode: m.mode(), Memory: m.memory}
+			if f.store, err = m.e.Open(ctx, dir, o); err != nil {
+				return err
+			}
+			if err := load(ctx, f.store, f.keys); err != nil {
+				return errors.Join(err, f.store.Close())
+			}
+			return nil
+		},
+		Close: func() error { return f.store.Close() },
+	}
+	return f
+}
+
+// on is a row that uses a fixture.
+func (m *maker) on(f *shared, name, about string, w measure.Workload,
+	prepare func(f *shared) *measure.Trial) measure.Workload {
+	w.Fixture = &f.Fixture
+	w.Setup = func(context.Context, string) (*measure.Trial, error) { return prepare(f), nil }
+	return m.row(name, about, w)
+}
+
+// size writes a number of keys as names have it: 11, 1k, 10k, 1m.
+func size(n int) string {
+	switch {
+	case n%1_000_000 == 0:
+		return fmt.Sprintf("%dm", n/1_000_000)
+	case n%1000 == 0:
+		return fmt.Sprintf("%dk", n/1000)
+	}
+	return fmt.Sprint(n)
+}

@@ -1,0 +1,25 @@
+// Command peers measures in-mem beside other embedded databases, in one run and in turns, and
+// prints each row of the table of bars with what is met. It is a module of its own, so that nobody
+// who uses the library gets these databases with it.
+//
+//	cd cmd/inmem-bench/peers && go run . -html page.html
+package main
+
+import (
+	"os"
+
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/cli"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/workloads"
+)
+
+// engines are the peers, in the order of the report.
+func engines() []engine.Engine {
+	return []engine.Engine{pebbleEngine(), badgerEngine(), bboltEngine(), buntEngine()}
+}
+
+func main() {
+	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr, cli.Program{
+		Name: "peers", Systems: workloads.Systems(engines()...), Default: "rows",
+	}))
+}
