@@ -1,0 +1,158 @@
+package trace
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// width is the longest line that Fprint writes, in characters.
+	width = 100
+	// widestLabel is the column that durations never lie behind, deepest the level below which
+	// lines are no longer indented.
+	widestLabel = 60
+	deepest     = 16
+)
+
+// line is one line of a rendered tree.
+type line struct {
+	label string // with its indentation
+	span  *Span
+}
+
+// Fprint writes trees as text, one line per span: type and name, duration, tokens, cost, error.
+// Equal trees give equal text. A line has at most 100 characters; what is too long is cut, and ends
+// in "…". What cannot be printed is escaped, so that a name never breaks a line. Levels below the
+// sixteenth are no longer indented but numbered.
+//
+// Errors: those of w.
+func Fprint(w io.Writer, trees ...*Node) error {
+	lines, column := layout(trees), 0
+	for _, l := range lines {
+		column = max(column, utf8.RuneCountInString(l.label))
+	}
+	for _, l := range lines {
+		if _, err := fmt.Fprintln(w, l.text(column)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// String is the tree as Fprint writes it.
+func (n *Node) String() string {
+	var b strings.Builder
+	_ = Fprint(&b, n) // a Builder takes everything
+	return b.String()
+}
+
+// layout lists the lines of all trees. It keeps a stack of its own: chains may be long.
+func layout(trees []*Node) []line {
+	type visit struct {
+		node   *Node
+		level  int
+		indent string // of the line itself, with its branch
+		below  string // of the lines under it
+	}
+	var lines []line
+	var stack []visit
+	push := func(nodes []*Node, level int, indent string) {
+		for i := len(nodes) - 1; i >= 0; i-- {
+			v := visit{node: nodes[i], level: level, indent: indent, below: indent}
+			switch {
+			case level == 0 || level > deepest:
+			case i == len(nodes)-1:
+				v.indent, v.below = indent+"└─ ", indent+"   "
+			default:
+				v.indent, v.below = indent+"├─ ", indent+"│  "
+			}
+			stack = append(stack, v)
+		}
+	}
+	push(trees, 0, "")
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		label := string(v.node.Span.Type)
+		if v.node.Span.Name != "" {
+			label += " " + v.node.Span.Name
+		}
+		if v.level > deepest {
+			label = fmt.Sprintf("[%d] %s", v.level, label)
+		}
+		lines = append(lines, line{
+			label: cut(v.indent+printable(label), widestLabel), span: &v.node.Span,
+		})
+		push(v.node.Children, v.level+1, v.below)
+	}
+	return lines
+}
+
+// text is the whole line, with the duration right-aligned behind the column of the labels.
+func (l *line) text(column int) string {
+	took := "open"
+	if !l.span.IsOpen() {
+		took = round(l.span.Duration()).String()
+	}
+	pad := column - utf8.RuneCountInString(l.label)
+	text := fmt.Sprintf("%s%*s  %9s", l.label, pad, "", took)
+	if in, out := l.span.InputTokens, l.span.OutputTokens; in != 0 || out != 0 {
+		text += fmt.Sprintf("  %d+%d tokens", in, out)
+	}
+	if l.span.Cost != 0 {
+		text += "  " + l.span.Cost.String()
+	}
+	if l.span.ErrorType != "" || l.span.Error != "" {
+		what := l.span.ErrorType
+		if what != "" && l.span.Error != "" {
+			what += ": "
+		}
+		text += "  failed: " + printable(what+l.span.Error)
+	}
+	return cut(text, width)
+}
+
+// round leaves three digits of a duration, whole seconds of a long one.
+func round(d time.Duration) time.Duration {
+	unit := time.Nanosecond
+	for d >= 1000*unit && unit < time.Second {
+		unit *= 10
+	}
+	return d.Round(unit)
+}
+
+// printable escapes what would not show, or break the line.
+func printable(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRune(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
+}
+
+// cut shortens a text to at most so many characters.
+func cut(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	n := 0
+	for i := range s {
+		if n++; n == most {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
