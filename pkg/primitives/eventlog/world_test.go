@@ -18,10 +18,11 @@ import (
 
 // world is a run on some authority, with a clock that stands still until a test moves it.
 type world struct {
-	b     backend.Backend
-	m     *txn.Manager
-	run   *backend.Scope
-	clock *atomic.Int64
+	b      backend.Backend
+	m      *txn.Manager
+	system *backend.Scope
+	run    *backend.Scope
+	clock  *atomic.Int64
 }
 
 const start = 1767225600_000000000 // 2026-01-01
@@ -71,21 +72,19 @@ func newClock() clock {
 func (c clock) now() time.Time { return time.Unix(0, c.at.Load()) }
 
 func beginRun(ctx context.Context, t require.TestingT, b backend.Backend, c clock) *world {
-	w := &world{b: b, m: txn.New(b, txn.Config{}), clock: c.at}
+	w := &world{b: b, m: txn.New(b, txn.Config{}), system: &backend.Scope{}, clock: c.at}
 	number, err := b.AllocateScope(ctx)
 	require.NoError(t, err)
 	w.run = &backend.Scope{Number: number, Record: "01000000-0000-0000-0000-000000000000"}
-	_, err = w.m.Update(ctx, system, txn.Options{}, func(tx *txn.Tx) error {
+	_, err = w.m.Update(ctx, w.system, txn.Options{}, func(tx *txn.Tx) error {
 		tx.CreateScope(w.run)
-		_, err := tx.Scope(system).Put(ctx, codec.ScopeRecords, w.run.Record,
+		_, err := tx.Scope(w.system).Put(ctx, codec.ScopeRecords, w.run.Record,
 			w.record(t, codec.Active), 0)
 		return err
 	})
 	require.NoError(t, err)
 	return w
 }
-
-var system = &backend.Scope{Number: codec.SystemScope}
 
 func (w *world) record(t require.TestingT, status codec.Status) []byte {
 	r := codec.ScopeRecord{ID: [16]byte{1}, Number: w.run.Number, Status: status,
@@ -100,7 +99,7 @@ func (w *world) record(t require.TestingT, status codec.Status) []byte {
 
 // end ends the run.
 func (w *world) end(t require.TestingT, status codec.Status) {
-	_, err := w.m.Scope(system).Put(context.Background(), codec.ScopeRecords, w.run.Record,
+	_, err := w.m.Scope(w.system).Put(context.Background(), codec.ScopeRecords, w.run.Record,
 		w.record(t, status), 0)
 	require.NoError(t, err)
 }
