@@ -22,6 +22,7 @@ const (
 // line is one line of a rendered tree.
 type line struct {
 	label string // with its indentation
+	took  string
 	span  *Span
 }
 
@@ -32,12 +33,14 @@ type line struct {
 //
 // Errors: those of w.
 func Fprint(w io.Writer, trees ...*Node) error {
-	lines, column := layout(trees), 0
+	lines := layout(trees)
+	labels, times := 0, 0
 	for _, l := range lines {
-		column = max(column, utf8.RuneCountInString(l.label))
+		labels = max(labels, utf8.RuneCountInString(l.label))
+		times = max(times, utf8.RuneCountInString(l.took))
 	}
 	for _, l := range lines {
-		if _, err := fmt.Fprintln(w, l.text(column)); err != nil {
+		if _, err := fmt.Fprintln(w, l.text(labels, times)); err != nil {
 			return err
 		}
 	}
@@ -85,22 +88,22 @@ func layout(trees []*Node) []line {
 		if v.level > deepest {
 			label = fmt.Sprintf("[%d] %s", v.level, label)
 		}
+		took := "open"
+		if !v.node.Span.IsOpen() {
+			took = round(v.node.Span.Duration()).String()
+		}
 		lines = append(lines, line{
-			label: cut(v.indent+printable(label), widestLabel), span: &v.node.Span,
+			label: cut(v.indent+printable(label), widestLabel), took: took, span: &v.node.Span,
 		})
 		push(v.node.Children, v.level+1, v.below)
 	}
 	return lines
 }
 
-// text is the whole line, with the duration right-aligned behind the column of the labels.
-func (l *line) text(column int) string {
-	took := "open"
-	if !l.span.IsOpen() {
-		took = round(l.span.Duration()).String()
-	}
-	pad := column - utf8.RuneCountInString(l.label)
-	text := fmt.Sprintf("%s%*s  %9s", l.label, pad, "", took)
+// text is the whole line, with label and duration padded to their columns.
+func (l *line) text(labels, times int) string {
+	pad := labels - utf8.RuneCountInString(l.label)
+	text := fmt.Sprintf("%s%*s  %*s", l.label, pad, "", times, l.took)
 	if in, out := l.span.InputTokens, l.span.OutputTokens; in != 0 || out != 0 {
 		text += fmt.Sprintf("  %d+%d tokens", in, out)
 	}
