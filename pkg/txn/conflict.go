@@ -97,6 +97,16 @@ func (e *ConflictError) latest() uint64 {
 	return v
 }
 
+// place is where the next attempt takes its turn: at the first key, so that those who lost over the
+// same keys meet.
+func (e *ConflictError) place() hotKey {
+	if len(e.Keys) == 0 {
+		return hotKey{}
+	}
+	k := &e.Keys[0]
+	return newHotKey(k.Run, k.Primitive, k.Key)
+}
+
 // explain turns what the authority answered to a request into what the caller is told: conflicts
 // name runs instead of scope numbers, a context's error carries our names.
 func explain(err error, r *backend.Request) error {

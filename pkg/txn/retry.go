@@ -55,8 +55,7 @@ func (m *Manager) backoff(ctx context.Context, r *Retry, attempt int, lost *Conf
 ) (mine turn, err error) {
 	err = m.awaitPublished(ctx, lost.latest())
 	if err == nil {
-		first := &lost.Keys[0]
-		k := newHotKey(first.Run, first.Primitive, first.Key)
+		k := lost.place()
 		m.queue.announce(k)
 		if err = m.pause(ctx, r.Limit(attempt)); err == nil {
 			mine, err = m.queue.enter(ctx, k)

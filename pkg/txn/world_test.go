@@ -33,6 +33,7 @@ type stub struct {
 	waited    []uint64 // versions that WaitPublished was asked for
 	waitErr   error
 	pinErr    error
+	begin     error
 	releases  atomic.Int64
 	requests  []backend.Request
 }
@@ -100,6 +101,9 @@ func (s *stub) WaitPublished(_ context.Context, version uint64) error {
 }
 
 func (s *stub) Begin() (backend.Pin, error) {
+	if s.begin != nil {
+		return nil, s.begin
+	}
 	p, err := s.Backend.Begin()
 	if err != nil {
 		return nil, err
