@@ -17,6 +17,19 @@
 //
 // The suite in backendtest holds an authority to these rules.
 //
+// # Deletion of a scope
+//
+// A commit that deletes a scope's record, or replaces it by one of another number, deletes the
+// scope: every key, version and index entry of it, in that one step. From then on ErrScopeGone is
+// the answer to every read of it, at whatever version and through whatever handle, and to every
+// commit that writes to it or has read from it. Nothing ever brings it back: its number is not
+// given out again, and a new scope under the same record key shares nothing with it.
+//
+// The space is freed afterwards, in the background and over restarts. So are the older versions of
+// the record itself, and of the index entries of the system scope (codec.RunIndex) that the same
+// commit deleted: whoever reads these at a version before the deletion may find them or not. Their
+// tombstones stay. Commit records stay too; Tail marks what they did in the scope as Gone.
+//
 // # Bytes
 //
 // One rule for all byte slices and strings that cross this seam: they are immutable from the moment
@@ -159,6 +172,9 @@ type ScopeChanges struct {
 	Scope   codec.Scope
 	Number  uint64 // the commit number in the scope: 1, 2, 3...
 	Changes []codec.Change
+	// Gone: the scope was deleted since, and nobody is told any more what the commit changed there;
+	// Changes is nil.
+	Gone bool
 }
 
 // ScopeCommits is the extent of a scope's history. It is zero if the scope has no commit.
@@ -185,5 +201,7 @@ type Stats struct {
 	Spilled       uint64 // entries evicted from memory
 	OpenPins      int64
 	Expired       uint64 // keys deleted by the sweeper
+	Freed         uint64 // deleted scopes whose space was freed
+	Unfreed       int64  // deleted scopes whose space is still to be freed
 	StoreBytes    int64  // size of the store on disk
 }

@@ -153,7 +153,7 @@ type Appended struct {
 // A request that only reads (no Writes, Appends or Conditions) always succeeds: what it read was
 // true at its pin. For any other the authority, in the commit's place in the order,
 //   - refuses the request if a scope that it writes to is not Active, whoever ended it; a scope of
-//     which it only writes index entries must exist, in whatever status;
+//     which it only writes index entries, or that it has read, must exist, in whatever status;
 //   - refuses it if any condition, read or range no longer holds, naming all keys that do not;
 //   - drops Delete and Expire writes that have nothing to do;
 //   - and, if nothing is left to write, succeeds without taking a version.

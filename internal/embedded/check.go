@@ -32,7 +32,40 @@ func (p *plan) check() error {
 			return &backend.ScopeStatusError{Record: s.handle.Record, Status: s.state.status}
 		}
 	}
+	if err := p.checkRead(); err != nil {
+		return err
+	}
 	return p.checkKeys()
+}
+
+// checkRead refuses requests that have read from a scope that is gone: what they read is gone too.
+// (A pin keeps the state of a scope that was deleted after it.)
+func (p *plan) checkRead() error {
+	var last *backend.Scope
+	exists := func(s *backend.Scope) bool {
+		if s == last {
+			return true
+		}
+		last = s
+		st := p.db.state(s)
+		return st == nil || st.phase.Load() != scopeGone
+	}
+	for i := range p.req.Reads {
+		if s := p.req.Reads[i].Scope; !exists(s) {
+			return goneError(s)
+		}
+	}
+	for i := range p.req.Ranges {
+		if s := p.req.Ranges[i].Scope; !exists(s) {
+			return goneError(s)
+		}
+	}
+	for i := range p.req.Conditions {
+		if s := p.req.Conditions[i].Scope; !exists(s) {
+			return goneError(s)
+		}
+	}
+	return nil
 }
 
 // checkKeys validates conditions, reads and ranges, and lists every key that fails.
@@ -107,12 +140,18 @@ func (p *plan) settle(now int64) error {
 	changed := false
 	for i := range p.writes {
 		w := &p.writes[i]
-		if w.Op == backend.Put {
+		record := w.isScopeRecord()
+		if w.Op == backend.Put && !record {
 			continue
 		}
 		skip := idle(w.Write, p.newest(w.Scope, w.Primitive, w.Key, w.found), now)
 		changed = changed || skip != w.skip
 		w.skip = skip
+		if record {
+			buries := buried(w, p.before(w))
+			changed = changed || buries != w.buries
+			w.buries = buries
+		}
 	}
 	if !changed {
 		return nil
@@ -189,11 +228,7 @@ func (p *plan) applyWrite(w *planWrite) {
 		r = memtable.Record{Version: p.version, Stamp: w.Stamp, Deleted: true}
 	}
 	if w.isScopeRecord() {
-		before := p.newest(w.Scope, w.Primitive, w.Key, w.found)
-		if before.Value == nil && before.Version == w.found.Version {
-			before = w.found // a large record is not kept in memory
-		}
-		p.db.watchLocked(before.Value, w.Value, p.version)
+		p.applyRecord(w)
 	}
 	p.scopes[w.scope].state.mem.Apply(byte(w.Primitive), w.Key, r)
 }

@@ -89,6 +89,9 @@ func (d *DB) commit(ctx context.Context, p *plan) (backend.Outcome, error) {
 			d.settleDoubt(ctx, p)
 			return out, nil
 		}
+		if p.buries {
+			signal(d.graveyard.work)
+		}
 		return out, d.await(p, out.Version)
 	}
 }

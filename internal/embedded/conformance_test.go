@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,6 +33,7 @@ func newEnv(t testing.TB, mode Mode, spilling bool) backendtest.Env {
 	require.NoError(t, err)
 	env := backendtest.Env{
 		Backend: db, Clock: clock,
+		Settle: settle,
 		Sweep: func(ctx context.Context, b backend.Backend) error {
 			_, err := b.(*DB).Sweep(ctx)
 			return err
@@ -49,4 +51,17 @@ func newEnv(t testing.TB, mode Mode, spilling bool) backendtest.Env {
 		}
 	}
 	return env
+}
+
+// settle waits until the space of all deleted scopes is freed.
+func settle(ctx context.Context, b backend.Backend) error {
+	d := b.(*DB)
+	for d.graveyard.count() > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
 }

@@ -56,11 +56,12 @@ type DB struct {
 	// them to wait for the last one.
 	commitGate, storeGate sync.RWMutex
 
-	syncer   *syncer
-	keeper   *keeper
-	sweeper  *sweeper
-	space    *space
-	pressure pressure
+	syncer    *syncer
+	keeper    *keeper
+	sweeper   *sweeper
+	graveyard *graveyard
+	space     *space
+	pressure  pressure
 
 	marks    flushMarks
 	counters counters
@@ -122,6 +123,7 @@ func (d *DB) Close() error {
 		return nil
 	}
 	d.sweeper.end()
+	d.graveyard.end()
 	d.commitGate.Lock() // never given back: nobody may enter again
 	close(d.syncer.stop)
 	<-d.syncer.done

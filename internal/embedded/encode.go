@@ -38,6 +38,9 @@ func (p *plan) encode() error {
 		}
 		p.live++
 	}
+	if err := p.encodeGraves(); err != nil {
+		return err
+	}
 	if len(p.req.Appends) > 0 {
 		// The journal names the events' sequence numbers: it is encoded when they are known.
 		return p.encodeAppends()

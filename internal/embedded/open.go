@@ -54,6 +54,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	d := &DB{opts: o.withDefaults(), system: &backend.Scope{Number: codec.SystemScope}}
 	d.clock.wall = d.opts.Clock
+	d.graveyard = newGraveyard(d)
 	d.scopes.states = map[codec.Scope]*scopeState{}
 	d.pins.published = &d.published.version
 	d.fault = newFault()
@@ -296,7 +297,7 @@ func (d *DB) adopt(s sentinel) error {
 		return err
 	}
 	d.addStateLocked(codec.SystemScope, d.report.Created && last == 0).last = n
-	return nil
+	return d.graveyard.load()
 }
 
 // verifyChain walks the commit records that were in the log when the last process ended. Each names
@@ -354,6 +355,7 @@ func (d *DB) serve() {
 	}
 	go d.keeper.run()
 	d.sweeper = startSweeper(d)
+	d.graveyard.start()
 	r := &d.report
 	d.opts.Logger.Info("database open", "dir", d.opts.Dir, "mode", d.opts.Mode.String(),
 		"clean", r.Clean, "version", r.Last, "boot", r.BootEpoch)

@@ -40,6 +40,7 @@ type plan struct {
 	events   []planEvent // in the order of req.Appends
 	repr     []byte      // the batch's bytes: Pebble may take them from it when it is handed over
 	wait     bool
+	buries   bool // a scope ceased to exist
 }
 
 // planScope is one scope that the commit writes to.
@@ -76,6 +77,8 @@ type planWrite struct {
 	scope int            // index into plan.scopes
 	found backend.Record // by prepare, at plan.at
 	skip  bool           // has nothing to do
+	// buries is the scope that ceases to exist with this write of its record; 0 for none.
+	buries codec.Scope
 }
 
 // maxPooled is the number of writes up to which a plan's slices are kept for the next commit.
@@ -196,7 +199,7 @@ func (p *plan) loadScopes(ctx context.Context) (err error) {
 func (p *plan) lookUp(ctx context.Context) (err error) {
 	p.conditions = p.conditions[:0]
 	for _, c := range p.req.Conditions {
-		if err := validScope(c.Scope); err != nil {
+		if err := p.knowScope(ctx, c.Scope); err != nil {
 			return err
 		}
 		rec, err := p.db.lookup(ctx, c.Scope, c.Primitive, c.Key, p.at)
@@ -215,8 +218,18 @@ func (p *plan) lookUp(ctx context.Context) (err error) {
 			return err
 		}
 		w.skip = idle(w.Write, w.found, now)
+		w.buries = buried(w, w.found)
 	}
 	return nil
+}
+
+// knowScope makes sure that the engine knows whether the scope of a condition exists.
+func (p *plan) knowScope(ctx context.Context, s *backend.Scope) error {
+	if err := validScope(s); err != nil || p.scopeOf(s) >= 0 || p.isLoaded(s) {
+		return err
+	}
+	_, err := p.db.readable(ctx, s)
+	return err
 }
 
 // idle tells whether a delete or expiry has nothing to do, given the key's newest record.
@@ -281,5 +294,5 @@ func (p *plan) install() bool {
 			return false
 		}
 	}
-	return true
+	return p.recordKnown()
 }

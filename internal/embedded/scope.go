@@ -223,8 +223,9 @@ func (d *DB) gone(st *scopeState) bool {
 	return st.phase.Load() == scopeGone && st.goneAt <= d.published.load()
 }
 
-// buryLocked ends a scope with the commit of this version. A state is kept for it even if it was not
-// in use: transactions that read from it must find out at their commits. REQUIRES: the commit lock.
+// buryLocked ends a scope with the commit of this version. A state is kept for it even if it was
+// not in use: transactions that read from it must find out at their commits. REQUIRES: the commit
+// lock.
 func (d *DB) buryLocked(n codec.Scope, version uint64) {
 	st := d.scopes.get(n)
 	if st == nil {
@@ -235,20 +236,10 @@ func (d *DB) buryLocked(n codec.Scope, version uint64) {
 	d.table.DropScope(st.mem)
 }
 
-// watchLocked takes note of a write of a scope record, so that what it says rules from this commit
-// on. Values are those before and after; nil stands for none. REQUIRES: the commit lock, and values
-// that decode.
-func (d *DB) watchLocked(before, after []byte, version uint64) {
-	var old, rec codec.ScopeRecord
-	if before != nil {
-		old, _ = codec.DecodeScopeRecord(before) // was checked when it was written
-	}
-	if after != nil {
-		rec, _ = codec.DecodeScopeRecord(after) // was checked by arrange
-	}
-	if old.Number != rec.Number && old.Number != 0 {
-		d.buryLocked(old.Number, version)
-	}
+// watchLocked takes note of a scope record that was put, so that what it says rules from this
+// commit on. REQUIRES: the commit lock, and a value that decodes.
+func (d *DB) watchLocked(value []byte) {
+	rec, _ := codec.DecodeScopeRecord(value) // was checked by arrange
 	if st := d.scopes.get(rec.Number); st != nil && rec.Number != 0 {
 		st.status = rec.Status
 		if rec.Status != codec.Active {

@@ -37,6 +37,7 @@ func (d *DB) Stats() backend.Stats {
 		MemtableHits: c.hits.Load(), StoreReads: c.storeReads.Load(),
 		MemtableBytes: d.table.Bytes(), MemtableKeys: d.table.Keys(), Spilled: c.spilled.Load(),
 		OpenPins: d.pins.count(), Expired: c.expired.Load(),
+		Freed: d.graveyard.freed.Load(), Unfreed: int64(d.graveyard.count()),
 	}
 	if d.storeGate.TryRLock() {
 		defer d.storeGate.RUnlock()

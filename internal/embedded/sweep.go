@@ -171,11 +171,15 @@ func (d *DB) expire(ctx context.Context, page []due) (int, error) {
 	if total == len(page) {
 		return total, nil
 	}
-	return total, d.dropEntries(page)
+	return total, d.dropEntries(ctx, page)
 }
 
-// expireScope commits one scope's part. A scope that refuses writes keeps its keys.
+// expireScope commits one scope's part. A scope that refuses writes keeps its keys; those of a
+// deleted one are the graveyard's.
 func (d *DB) expireScope(ctx context.Context, keys []due) (int, error) {
+	if d.graveyard.version(keys[0].scope) != 0 {
+		return 0, nil
+	}
 	handle := &backend.Scope{Number: keys[0].scope, Record: keys[0].record}
 	r := &backend.Request{Flags: codec.FlagExpiry}
 	for i, e := range keys {
@@ -202,27 +206,12 @@ func (d *DB) expireScope(ctx context.Context, keys []due) (int, error) {
 }
 
 // dropEntries deletes index entries. They are no part of the history: no commit names them.
-func (d *DB) dropEntries(page []due) error {
-	if !d.commitGate.TryRLock() {
-		return backend.ErrClosed
-	}
-	defer d.commitGate.RUnlock()
-	if err := d.acceptsWrites(); err != nil {
-		return err
-	}
-	b := d.store.NewBatch()
+func (d *DB) dropEntries(ctx context.Context, page []due) error {
+	keys := make([][]byte, 0, len(page))
 	for _, e := range page {
-		if e.keep {
-			continue
-		}
-		if err := b.Delete(e.entry, nil); err != nil {
-			return err
+		if !e.keep {
+			keys = append(keys, e.entry)
 		}
 	}
-	d.commitLock.Lock()
-	defer d.commitLock.Unlock()
-	if err := d.applyQuietly(b); err != nil {
-		return err
-	}
-	return b.Close()
+	return d.discard(ctx, keys)
 }

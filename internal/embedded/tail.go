@@ -86,16 +86,49 @@ func (d *DB) decodeCommit(it *pebble.Iterator) (backend.Commit, error) {
 	}
 	c := backend.Commit{CommitRecord: rec}
 	for _, s := range rec.Scopes {
-		changes, err := d.journal(s.Scope, s.Number, version)
+		changes, gone, err := d.changes(s, version)
 		if err != nil {
 			return backend.Commit{}, err
 		}
 		c.Scopes = append(c.Scopes, backend.ScopeChanges{
-			Scope: s.Scope, Number: s.Number, Changes: changes,
+			Scope: s.Scope, Number: s.Number, Changes: changes, Gone: gone,
 		})
 	}
 	return c, nil
 }
+
+// changes reads what a commit changed in one scope, if the scope was not deleted since.
+func (d *DB) changes(
+	s codec.ScopeCommit, version uint64,
+) (list []codec.Change, gone bool, err error) {
+	if v := d.graveyard.version(s.Scope); v != 0 && v <= d.published.load() {
+		return nil, true, nil
+	}
+	list, err = d.journal(s.Scope, s.Number, version)
+	if !errors.Is(err, errNoJournal) {
+		return list, false, err
+	}
+	// A deleted scope is freed as a whole, in one step.
+	empty, failed := d.noKeys(s.Scope)
+	if failed != nil || empty {
+		return nil, empty, failed
+	}
+	return nil, false, err
+}
+
+// noKeys tells whether the store holds no key of a scope.
+func (d *DB) noKeys(n codec.Scope) (bool, error) {
+	lower, upper := codec.ScopeBounds(n)
+	it, err := d.store.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return false, err
+	}
+	found := it.First()
+	return !found, closeIter(it, nil)
+}
+
+// errNoJournal: a commit record names a journal record that does not exist.
+var errNoJournal = fmt.Errorf("%w: a journal record is missing", codec.ErrCorrupt)
 
 // journal reads all parts of one journal record.
 func (d *DB) journal(n codec.Scope, number, version uint64) ([]codec.Change, error) {
@@ -105,8 +138,8 @@ func (d *DB) journal(n codec.Scope, number, version uint64) ([]codec.Change, err
 		codec.PatchVersion(key, version)
 		value, closer, err := d.store.Get(key)
 		if errors.Is(err, pebble.ErrNotFound) {
-			return nil, fmt.Errorf("%w: commit %d: part %d of journal record %d of scope %d is missing",
-				codec.ErrCorrupt, version, part, number, n)
+			return nil, fmt.Errorf("%w: commit %d: part %d of record %d of scope %d", errNoJournal,
+				version, part, number, n)
 		}
 		if err != nil {
 			return nil, err

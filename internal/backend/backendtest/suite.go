@@ -28,6 +28,8 @@ type Env struct {
 	Clock *Clock
 	// Reopen, if not nil, closes Backend, unless that is done, and opens the same store again.
 	Reopen func() (backend.Backend, error)
+	// Settle, if not nil, returns when the space of all scopes that b has deleted is freed.
+	Settle func(ctx context.Context, b backend.Backend) error
 	// Sweep, if not nil, deletes what has expired by Clock from the Active scopes of b.
 	Sweep func(ctx context.Context, b backend.Backend) error
 }
@@ -82,6 +84,7 @@ func Checks() []Check {
 		{"Scopes", scopeChecks},
 		{"Indexes", indexChecks},
 		{"ScopeRaces", scopeRaceChecks},
+		{"Deletion", deletionChecks},
 		{"Appends", appendChecks},
 		{"Versions", versionChecks},
 		{"Tail", tailChecks},

@@ -21,6 +21,7 @@ func (b *Backend) apply(
 		changed[k.scope] = append(changed[k.scope],
 			codec.Change{Primitive: k.primitive, Op: op, Key: k.user})
 	}
+	ended := b.ended(writes)
 	for _, w := range writes {
 		k := keyOf(w.Scope, w.Primitive, w.Key)
 		record, op := b.written(k, w, out.Version)
@@ -40,6 +41,7 @@ func (b *Backend) apply(
 	}
 	b.record(out.Version, now, r.Flags, changed)
 	b.published = out.Version
+	b.bury(ended, writes)
 	return out
 }
 

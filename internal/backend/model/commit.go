@@ -47,11 +47,11 @@ func (b *Backend) commit(ctx context.Context, r *backend.Request) (backend.Outco
 	if r.Pin != nil && r.Pin.Err() != nil {
 		return backend.Outcome{}, fmt.Errorf("commit: %w", r.Pin.Err())
 	}
-	if err := b.admit(r); err != nil {
-		return backend.Outcome{}, err
-	}
 	if readOnly(r) { // it saw one snapshot, and that is all that it is promised
 		return backend.Outcome{}, nil
+	}
+	if err := b.admit(r); err != nil {
+		return backend.Outcome{}, err
 	}
 	if keys := b.conflicts(r); len(keys) > 0 {
 		return backend.Outcome{}, &backend.ConflictError{Keys: keys}
@@ -121,8 +121,8 @@ func encodeEvents(appends []backend.Append) ([][]byte, error) {
 }
 
 // admit refuses writes to scopes that are not Active, but for index entries, which may be mended as
-// long as the scope exists. A scope that comes into being with the request has no status yet: its
-// own commit may fill it. Callers hold mu.
+// long as the scope exists, and requests that have read what does not exist any more. A scope that
+// comes into being with the request has no status yet: its own commit may fill it. Callers hold mu.
 func (b *Backend) admit(r *backend.Request) error {
 	created := map[codec.Scope]bool{}
 	for _, s := range r.CreateScopes {
@@ -148,6 +148,21 @@ func (b *Backend) admit(r *backend.Request) error {
 	}
 	for _, a := range r.Appends {
 		if err := check(a.Scope, false); err != nil {
+			return err
+		}
+	}
+	for _, x := range r.Reads {
+		if err := check(x.Scope, true); err != nil {
+			return err
+		}
+	}
+	for _, x := range r.Ranges {
+		if err := check(x.Scope, true); err != nil {
+			return err
+		}
+	}
+	for _, x := range r.Conditions {
+		if err := check(x.Scope, true); err != nil {
 			return err
 		}
 	}

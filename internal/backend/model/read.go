@@ -182,7 +182,7 @@ func (b *Backend) Tail(ctx context.Context, from uint64) iter.Seq2[backend.Commi
 			return backend.Commit{}, false, fmt.Errorf("tail from %d: %w", next, err)
 		}
 		c, ok := b.commitFrom(next)
-		return c, ok, nil
+		return b.told(c), ok, nil
 	}
 	return func(yield func(backend.Commit, error) bool) {
 		for next := from; ; {
