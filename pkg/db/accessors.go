@@ -1,11 +1,55 @@
 package inmem
 
 import (
+	"github.com/inmem-db/inmem/pkg/primitives/eventlog"
 	"github.com/inmem-db/inmem/pkg/primitives/kv"
+	"github.com/inmem-db/inmem/pkg/primitives/statecell"
+	"github.com/inmem-db/inmem/pkg/primitives/trace"
 )
 
 // The primitives of a run, a transaction and a view are the same types with the same methods: every
 // accessor here exists three times and differs only in the scope that it hands over.
+
+// Events returns the run's event log: what happened, appended and never changed. See package
+// eventlog for its methods.
+func (r *Run) Events() Events { return eventlog.New(r.d.m.Scope(r.scope)) }
+
+// Events is Run.Events inside the transaction: appends take effect with it.
+func (tx *Tx) Events() Events { return eventlog.New(tx.scope) }
+
+// Events is Run.Events as the view shows it.
+func (v *View) Events() Events { return eventlog.New(v.scope) }
+
+// Cell returns the run's cell with a name: one value that is loaded, swapped and updated, and that a
+// state machine can govern. It costs nothing to make. See package statecell for its methods.
+func (r *Run) Cell(name string) Cell { return r.Cells().Cell(name) }
+
+// Cell is Run.Cell inside the transaction.
+func (tx *Tx) Cell(name string) Cell { return tx.Cells().Cell(name) }
+
+// Cell is Run.Cell as the view shows it.
+func (v *View) Cell(name string) Cell { return v.Cells().Cell(name) }
+
+// Cells returns all cells of the run.
+func (r *Run) Cells() Cells {
+	return statecell.NewWithGuards(r.d.m.Scope(r.scope), r.d.options.Guards)
+}
+
+// Cells is Run.Cells inside the transaction.
+func (tx *Tx) Cells() Cells { return statecell.NewWithGuards(tx.scope, tx.d.options.Guards) }
+
+// Cells is Run.Cells as the view shows it.
+func (v *View) Cells() Cells { return statecell.NewWithGuards(v.scope, v.d.options.Guards) }
+
+// Traces returns the run's spans: what the agent did, when, and at what price. See package trace
+// for its methods.
+func (r *Run) Traces() Traces { return trace.New(r.d.m.Scope(r.scope)) }
+
+// Traces is Run.Traces inside the transaction.
+func (tx *Tx) Traces() Traces { return trace.New(tx.scope) }
+
+// Traces is Run.Traces as the view shows it.
+func (v *View) Traces() Traces { return trace.New(v.scope) }
 
 // Extension returns the run's keys under a name of their own, for primitives that users build; see
 // docs/architecture.md, "A primitive of your own". Neither KV nor another name reaches them.

@@ -3,6 +3,8 @@ package inmem
 import (
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +67,9 @@ type Options struct {
 	MaxTxnBytes int64
 	// MaxTxnWrites bounds the number of keys that one transaction writes. Default 100,000.
 	MaxTxnWrites int
+	// Guards are functions that the state machines of cells ask by name before a transition. The
+	// map is copied. Default: none; a transition that names a missing one is refused.
+	Guards Guards
 
 	// What it costs.
 
@@ -111,6 +116,7 @@ func (o *Options) withDefaults() Options {
 		policy := *c.Retry // its owner may change it
 		c.Retry = &policy
 	}
+	c.Guards = maps.Clone(c.Guards) // they are asked while their owner may change the map
 	setDefault(&c.MaxTxnBytes, txn.DefaultMaxBytes)
 	if c.MaxTxnWrites == 0 {
 		c.MaxTxnWrites = txn.DefaultMaxWrites
@@ -158,6 +164,9 @@ func (o *Options) validate(path string) error {
 		"MemoryBudget %d is under the least of %d (1 MiB)", o.MemoryBudget, leastMemory)
 	fault(o.CacheSize < 0, "CacheSize %d is negative", o.CacheSize)
 	fault(o.MinFreeSpace < 0, "MinFreeSpace %d is negative", o.MinFreeSpace)
+	for _, name := range slices.Sorted(maps.Keys(o.Guards)) {
+		fault(name == "" || o.Guards[name] == nil, "guard %q has no name or no function", name)
+	}
 	faults = append(faults, retryFaults(o.Retry)...)
 	if len(faults) == 0 {
 		return nil
