@@ -39,4 +39,12 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}), 1.0, "put")
+	payload := r.Writes[0].Value
+	r = &backend.Request{Appends: []backend.Append{{Scope: s, Type: "tool_call",
+		Payload: payload, Digest: codec.PayloadDigest(payload)}}}
+	require.Less(t, testing.AllocsPerRun(1000, func() {
+		if _, err := db.Commit(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}), 2.0, "append: the outcome's list")
 }
