@@ -5,6 +5,7 @@ import (
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
+	"github.com/inmem-db/inmem/pkg/primitives/trace"
 	"github.com/inmem-db/inmem/pkg/txn"
 )
 
@@ -26,6 +27,12 @@ import (
 //	ErrRunExists        BeginRun with an id that is taken               Run finds it
 //	ErrRunNotActive     a write to, or the end of, a run that ended;    -
 //	                    errors.As *RunStatusError names the status
+//	ErrNotFound         the cell or span that an operation needs is     -
+//	                    not there; reading what is absent is no error
+//	ErrExists           Init of a cell, or a span id, that is there     load it
+//	ErrInvalidTransition  a step that is not declared: of a cell's      -
+//	                    machine or a run's status
+//	ErrSpanEnded        the end of a span that has ended                -
 //	ErrInvalidArgument  an argument or option that is never right       a mistake in the program
 //	ErrTooLarge         a key, value, nesting or transaction over its   split it
 //	                    limit
@@ -40,25 +47,29 @@ import (
 // When a commit fails, nothing of it was written, with one exception: *UnknownOutcomeError means
 // that the commit is in the log while it could not be learned whether it lasts.
 var (
-	ErrConflict        = backend.ErrConflict
-	ErrVersionMismatch = backend.ErrVersionMismatch
-	ErrTimeout         = txn.ErrTimeout
-	ErrCanceled        = txn.ErrCanceled
-	ErrReadOnly        = backend.ErrReadOnly
-	ErrClosed          = backend.ErrClosed
-	ErrTxnDone         = txn.ErrTxnDone
-	ErrTxnTooOld       = backend.ErrTxnTooOld
-	ErrRunNotFound     = backend.ErrScopeGone
-	ErrRunExists       = errors.New("run exists")
-	ErrRunNotActive    = backend.ErrScopeNotActive
-	ErrInvalidArgument = codec.ErrInvalidArgument
-	ErrTooLarge        = codec.ErrTooLarge
-	ErrTypeMismatch    = codec.ErrTypeMismatch
-	ErrCorrupt         = codec.ErrCorrupt
-	ErrStorage         = backend.ErrStorage
-	ErrNoSpace         = backend.ErrNoSpace
-	ErrLocked          = backend.ErrLocked
-	ErrFormat          = codec.ErrFormat
+	ErrConflict          = backend.ErrConflict
+	ErrVersionMismatch   = backend.ErrVersionMismatch
+	ErrTimeout           = txn.ErrTimeout
+	ErrCanceled          = txn.ErrCanceled
+	ErrReadOnly          = backend.ErrReadOnly
+	ErrClosed            = backend.ErrClosed
+	ErrTxnDone           = txn.ErrTxnDone
+	ErrTxnTooOld         = backend.ErrTxnTooOld
+	ErrRunNotFound       = backend.ErrScopeGone
+	ErrRunExists         = errors.New("run exists")
+	ErrRunNotActive      = backend.ErrScopeNotActive
+	ErrNotFound          = txn.ErrNotFound
+	ErrExists            = txn.ErrExists
+	ErrInvalidTransition = txn.ErrInvalidTransition
+	ErrSpanEnded         = trace.ErrEnded
+	ErrInvalidArgument   = codec.ErrInvalidArgument
+	ErrTooLarge          = codec.ErrTooLarge
+	ErrTypeMismatch      = codec.ErrTypeMismatch
+	ErrCorrupt           = codec.ErrCorrupt
+	ErrStorage           = backend.ErrStorage
+	ErrNoSpace           = backend.ErrNoSpace
+	ErrLocked            = backend.ErrLocked
+	ErrFormat            = codec.ErrFormat
 )
 
 // ConflictError lists every key that stood in the way of a commit, with its run, the version that

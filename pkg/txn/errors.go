@@ -19,13 +19,17 @@ var (
 	ErrCanceled = errors.New("canceled")
 )
 
-// What primitives have to say about runs, under names that they can use: they do not know the
-// authority.
+// What primitives have to say, each in one word for all of them. Those about runs are the
+// authority's, which primitives do not know.
 var (
 	// ErrRunNotFound: no run has the id, or it was deleted.
 	ErrRunNotFound = backend.ErrScopeGone
 	// ErrRunNotActive: the status of the run does not admit it. See *RunStatusError.
 	ErrRunNotActive = backend.ErrScopeNotActive
+	// ErrExists: what was to be made is there already.
+	ErrExists = errors.New("exists already")
+	// ErrNotFound: what an operation needs is not there. Reading what is absent is no error.
+	ErrNotFound = errors.New("not found")
 	// ErrInvalidTransition: a step that is not declared: of a run's status, or of a state cell.
 	ErrInvalidTransition = errors.New("invalid transition")
 )

@@ -13,10 +13,10 @@ import (
 // The errors of this package, for errors.Is.
 var (
 	// ErrExists: Init of a cell that exists.
-	ErrExists = errors.New("exists already")
+	ErrExists = txn.ErrExists
 	// ErrNotFound: Update of a cell that does not exist; Fire on one that does not exist or is not
 	// governed.
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = txn.ErrNotFound
 	// ErrInvalidTransition: the machine that governs the cell does not admit it. See
 	// *TransitionError.
 	ErrInvalidTransition = txn.ErrInvalidTransition

@@ -16,9 +16,9 @@ import (
 // The errors of this package, besides those of packages codec and txn.
 var (
 	// ErrExists: the run has a span with that id.
-	ErrExists = errors.New("span exists already")
+	ErrExists = fmt.Errorf("span %w", txn.ErrExists)
 	// ErrNotFound: the run has no span with that id; for a new span also: with that of its parent.
-	ErrNotFound = errors.New("no such span")
+	ErrNotFound = fmt.Errorf("span %w", txn.ErrNotFound)
 	// ErrEnded: the span has ended, and ends once.
 	ErrEnded = errors.New("span has ended already")
 )
@@ -81,8 +81,10 @@ func (t Traces) add(ctx context.Context, op string, s Span, finish func(*Span, t
 	if err := s.checkNew(); err != nil {
 		return "", t.wrap(op, s.ID, err)
 	}
+	start, end := s.Start, s.End
 	_, err := t.scope.Atomic(ctx, func(tx txn.Scope) error {
-		s, now := s, nowOf(tx)
+		now := nowOf(tx)
+		s.Start, s.End = start, end // as they were given, also the second time
 		if s.Start.IsZero() {
 			s.Start = now
 		}
