@@ -107,6 +107,7 @@ func goldenScopeRecords(t testing.TB) []ScopeRecord {
 			Metadata: mustMap(t, map[string]Value{"model": String("m")}),
 			Error:    "no seats", BootEpoch: 3, WrappedKey: []byte{1, 2, 3}},
 		{Number: 43, Tenant: "acme", Agent: "planner", Status: Active, Kind: KindShared},
+		{ID: id, Number: 44, Status: Active, Parent: parent, ParentNumber: 41},
 	}
 }
 

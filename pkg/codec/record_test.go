@@ -222,6 +222,7 @@ func scopeRecords() *rapid.Generator[ScopeRecord] {
 		if rapid.Bool().Draw(t, "more") {
 			r.Tenant, r.App, r.Agent = texts().Draw(t, "t"), texts().Draw(t, "a"), texts().Draw(t, "g")
 			r.Parent, r.ForkVersion = [16]byte(id.Draw(t, "parent")), rapid.Uint64().Draw(t, "fork")
+			r.ParentNumber = Scope(rapid.Uint64Max(uint64(MaxScope)).Draw(t, "parent number"))
 			r.Created, r.Updated, r.Ended = ints().Draw(t, "c"), ints().Draw(t, "u"), ints().Draw(t, "e")
 			r.Metadata = values(2).Draw(t, "metadata")
 			r.Error, r.BootEpoch = texts().Draw(t, "error"), rapid.Uint64().Draw(t, "epoch")
@@ -255,6 +256,7 @@ func TestScopeRecordRefuses(t *testing.T) {
 		"7 is not a status":             func(r *ScopeRecord) { r.Status = 7 },
 		"2 is not a kind":               func(r *ScopeRecord) { r.Kind = 2 },
 		"is over":                       func(r *ScopeRecord) { r.Number = MaxScope + 1 },
+		"1099511627777 is over":         func(r *ScopeRecord) { r.ParentNumber = MaxScope + 2 },
 		`"\xff" in a scope record`:      func(r *ScopeRecord) { r.Agent = "\xff" },
 		`tag ""`:                        func(r *ScopeRecord) { r.Tags = []string{""} },
 		`tag "a"`:                       func(r *ScopeRecord) { r.Tags = []string{"b", "a"} },
@@ -282,6 +284,7 @@ func TestScopeRecordRefuses(t *testing.T) {
 		{"a4" + head + "09 00", "0 written out"},
 		{"a4" + head + "0c 80", "no tags"}, {"a4" + head + "0c 82 6161 6161", "tag twice"},
 		{"a4" + head + "0d f6", "Null written out"},
+		{"a4" + head + "13 00", "0 written out"}, {"a4" + head + "13 1b 0000010000000000", "up to"},
 		{"a4" + head + "12 00", "0 written out"}, {"a4" + head + "12 60", "expected an unsigned integer"},
 		{"a4" + head + "10 40", "empty field"}, {"a4" + head + "0d f7", "simple value"},
 		{"a3" + head + "00", "after its end"},

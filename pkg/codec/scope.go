@@ -74,10 +74,12 @@ type ScopeRecord struct {
 	Number Scope
 	// Tenant, App and Agent are the namespace. UTF-8.
 	Tenant, App, Agent string
-	// Parent and ForkVersion tell from which run, and at which of its versions, a fork was made.
-	// Zero for a run that is none.
-	Parent      [16]byte
-	ForkVersion uint64
+	// Parent is the id of the run that this one was begun under, or forked from, ParentNumber the
+	// scope of that run: a later run with the same id is not the parent. ForkVersion is the version
+	// of the parent at which a fork was made. Zero for a run that has none, or is none.
+	Parent       [16]byte
+	ParentNumber Scope
+	ForkVersion  uint64
 	// Status is where the run is in its life.
 	Status Status
 	// Created, Updated and Ended are in Unix nanoseconds; Ended is 0 until the run ends.
@@ -117,6 +119,7 @@ const (
 	scopeBootEpoch  = 15
 	scopeWrappedKey = 16
 	scopeKind       = 18
+	scopeParentNum  = 19
 	// Reserved, must be understood: 17 retention policy.
 )
 
@@ -128,7 +131,7 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 		return dst, err
 	}
 	n, start := 3, len(dst)
-	b := append(dst, majorMap) // at most 17 fields, so the head stays one byte
+	b := append(dst, majorMap) // at most 18 fields, so the head stays one byte
 	b = append(appendHead(appendField(b, scopeID), majorBytes, 16), r.ID[:]...)
 	b = appendHead(appendField(b, scopeNumber), majorUint, uint64(r.Number))
 	b = appendHead(appendField(b, scopeStatus), majorUint, uint64(r.Status))
@@ -157,6 +160,7 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 	b = appendUintField(b, &n, scopeBootEpoch, r.BootEpoch)
 	b = appendBytesField(b, &n, scopeWrappedKey, r.WrappedKey)
 	b = appendUintField(b, &n, scopeKind, uint64(r.Kind))
+	b = appendUintField(b, &n, scopeParentNum, uint64(r.ParentNumber))
 	if size := len(b) - start; size > MaxValueSize {
 		return dst, tooLarge("scope record", size, MaxValueSize)
 	}
@@ -171,8 +175,8 @@ func (s ScopeRecord) check() error {
 	if s.Kind > KindShared {
 		return invalid("%d is not a kind of scope", uint8(s.Kind))
 	}
-	if s.Number > MaxScope {
-		return invalid("scope number %d is over %d", uint64(s.Number), uint64(MaxScope))
+	if n := max(s.Number, s.ParentNumber); n > MaxScope {
+		return invalid("scope number %d is over %d", uint64(n), uint64(MaxScope))
 	}
 	for _, text := range [...]string{s.Tenant, s.App, s.Agent, s.Error} {
 		if !utf8.ValidString(text) {
@@ -255,6 +259,8 @@ func (s *ScopeRecord) readMore(r *reader) {
 		s.WrappedKey = r.filled()
 	case scopeKind:
 		s.Kind = readKind(r)
+	case scopeParentNum:
+		s.ParentNumber = Scope(r.positive(uint64(MaxScope)))
 	default:
 		r.unknown()
 	}
