@@ -15,7 +15,7 @@ import (
 
 // engines are the peers, in the order of the report.
 func engines() []engine.Engine {
-	return []engine.Engine{pebbleEngine(), badgerEngine(), bboltEngine(), buntEngine()}
+	return []engine.Engine{pebbleEngine(), badgerEngine(), bboltEngine(), buntEngine(), sqliteEngine()}
 }
 
 func main() {

@@ -182,6 +182,14 @@ func write(o *options, r *report.Report, stdout, stderr io.Writer) error {
 	if err := r.Table(people, style); err != nil {
 		return err
 	}
+	if r.HasPeers() {
+		if _, err := fmt.Fprintln(people); err != nil {
+			return err
+		}
+		if err := r.Comparison(people, style); err != nil {
+			return err
+		}
+	}
 	if _, err := fmt.Fprintln(people); err != nil {
 		return err
 	}

@@ -38,6 +38,9 @@ func (r *Result) over(f func(*Sample) float64) Stat {
 	return StatOf(values)
 }
 
+// Per gives median and extremes of a figure of each repeat.
+func (r *Result) Per(figure func(*Sample) float64) Stat { return r.over(figure) }
+
 // Rate is the number of operations per second.
 func (r *Result) Rate() Stat { return r.over((*Sample).Rate) }
 
@@ -86,21 +89,45 @@ func (r *Result) Metrics() []Metric {
 	return all
 }
 
-// Ratio compares the rate with that of a limit for the same workload: the quotients of each repeat,
-// in which the two ran one after the other. It is false if there is no limit.
+// Ratio compares the rate with that of the first limit for the same workload. It is false if there
+// is none.
 func (r *Result) Ratio(all []Result) (ratio Stat, limit string, ok bool) {
 	if r.System.Limit {
 		return Stat{}, "", false
 	}
-	for _, other := range all {
-		if other.Name != r.Name || !other.System.Limit || len(other.Samples) != len(r.Samples) {
-			continue
+	for i := range all {
+		other := &all[i]
+		if other.Name == r.Name && other.System.Limit {
+			if ratio, ok = r.RatioTo(other); ok {
+				return ratio, other.System.Name, true
+			}
 		}
-		var values []float64
-		for i, s := range r.Samples {
-			values = append(values, s.Rate()/other.Samples[i].Rate())
-		}
-		return StatOf(values), other.System.Name, true
 	}
 	return Stat{}, "", false
+}
+
+// RatioTo compares the rate with another's: the quotients of each repeat, in which the two ran one
+// after the other. It is false if the repeats do not match.
+func (r *Result) RatioTo(other *Result) (Stat, bool) {
+	if len(other.Samples) != len(r.Samples) || len(r.Samples) == 0 {
+		return Stat{}, false
+	}
+	values := make([]float64, len(r.Samples))
+	for i, s := range r.Samples {
+		values[i] = s.Rate() / other.Samples[i].Rate()
+	}
+	return StatOf(values), true
+}
+
+// Best is the peer with the highest rate in the same workload, nil if there is none.
+func (r *Result) Best(all []Result) *Result {
+	var best *Result
+	for i := range all {
+		other := &all[i]
+		if other.Name == r.Name && other.System.Peer &&
+			(best == nil || other.Rate().Median > best.Rate().Median) {
+			best = other
+		}
+	}
+	return best
 }

@@ -82,8 +82,8 @@ func (m *maker) overwriteTrial(n int) func(engine.Store) *measure.Trial {
 
 // The keys that transactions write; they are not among those that are there before.
 const (
-	counter = "tenant/app/agent-counter/step-0000000000"
-	target  = "tenant/app/agent-target0/step-0000000000"
+	counter = "tenant/own/agent-counter/step-0000000000"
+	target  = "tenant/own/agent-target0/step-0000000000"
 )
 
 const (

@@ -1,0 +1,136 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/bars"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+)
+
+// compared are the systems that have a column, ours first: all that appear in a workload that a
+// peer or a limit shares with ours.
+func (r *Report) systems() []measure.System {
+	var list []measure.System
+	for i := range r.Results {
+		s := r.Results[i].System
+		if !slices.ContainsFunc(list, func(o measure.System) bool { return o.Name == s.Name }) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// names lists the workloads that several systems did, without doubles.
+func (r *Report) contested() []string {
+	var list []string
+	for i := range r.Results {
+		name := r.Results[i].Name
+		peer := r.Results[i].System.Peer
+		if peer && !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// of is the result of one system in one workload, nil if it has none.
+func (r *Report) of(name, system string) *measure.Result {
+	for i := range r.Results {
+		if r.Results[i].Name == name && r.Results[i].System.Name == system {
+			return &r.Results[i]
+		}
+	}
+	return nil
+}
+
+// HasPeers says whether there is anything to compare.
+func (r *Report) HasPeers() bool { return len(r.contested()) > 0 }
+
+// Comparison writes the rates of all systems side by side, and the bars with what is met.
+func (r *Report) Comparison(w io.Writer, s Style) error {
+	var b strings.Builder
+	systems := r.systems()
+	header := fmt.Sprintf("%-33s", "per second, medians")
+	for _, sys := range systems {
+		header += fmt.Sprintf("%9s", sys.Name)
+	}
+	b.WriteString(s.bold(header) + "\n")
+	for _, name := range r.contested() {
+		line := fmt.Sprintf("%-33s", cut(name, 32))
+		best := r.bestOf(name)
+		for _, sys := range systems {
+			cell := "-"
+			if res := r.of(name, sys.Name); res != nil {
+				cell = Rate(res.Rate().Median)
+			}
+			text := fmt.Sprintf("%9s", cell)
+			if sys.Name == best {
+				text = s.bold(text)
+			}
+			line += text
+		}
+		b.WriteString(line + "\n")
+	}
+	b.WriteByte('\n')
+	r.bars(&b, s)
+	return writeTrimmed(w, b.String())
+}
+
+// bestOf names the system with the highest rate that is no limit.
+func (r *Report) bestOf(name string) string {
+	best, most := "", 0.0
+	for i := range r.Results {
+		res := &r.Results[i]
+		if rate := res.Rate().Median; res.Name == name && !res.System.Limit && rate > most {
+			best, most = res.System.Name, rate
+		}
+	}
+	return best
+}
+
+const barFormat = "%-34s%-27s%6s  %-7s%-8s%-7s%s"
+
+// bars writes a line for every goal.
+func (r *Report) bars(b *strings.Builder, s Style) {
+	list := bars.Judge(r.Results)
+	if len(list) == 0 {
+		return
+	}
+	b.WriteString(s.bold(fmt.Sprintf(barFormat,
+		"the table of bars", "measured", "±", "step", "", "bar", "")) + "\n")
+	last := ""
+	met := map[bars.State]int{}
+	passed := map[bars.State]int{}
+	for i := range list {
+		v := &list[i]
+		name := v.Row.Case
+		if name == last {
+			name = ""
+		}
+		last = v.Row.Case
+		met[v.Bar()]++
+		passed[v.Step()]++
+		fmt.Fprintf(b, "%s\n", fmt.Sprintf(barFormat, name, cut(v.Text, 26),
+			fmt.Sprintf("%.0f%%", 100*v.Spread),
+			v.Goal.Limit(v.Goal.Step), s.state(v.Step(), 8),
+			v.Goal.Limit(v.Goal.Bar), s.state(v.Bar(), 0)))
+	}
+	fmt.Fprintf(b, "\nFirst steps: %d passed, %d missed. Bars: %d met, %d missed.\n",
+		passed[bars.Met], passed[bars.Missed], met[bars.Met], met[bars.Missed])
+}
+
+// state writes met or missed, in a column of a width.
+func (s Style) state(state bars.State, width int) string {
+	text := fmt.Sprintf("%-*s", width, state)
+	if !s.Color || state == bars.None {
+		return text
+	}
+	color := "32"
+	if state == bars.Missed {
+		color = "31"
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}
