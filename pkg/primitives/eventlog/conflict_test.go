@@ -69,6 +69,7 @@ var conflicts = []struct {
 	{"since", walking(ListOptions{Since: at(2)}), true, true},
 	{"until there", walking(ListOptions{Until: at(2)}), false, false},
 	{"until not yet", walking(ListOptions{Until: at(9)}), true, true},
+	{"since later, of another type", walking(ListOptions{Since: at(9), Type: "odd"}), false, false},
 	{"since and until of a type", walking(ListOptions{Since: at(1), Until: at(3), Type: "even"}),
 		false, false},
 }

@@ -12,16 +12,20 @@ import (
 	"github.com/inmem-db/inmem/pkg/txn"
 )
 
-// counting counts what a log asks of its authority.
+// counting counts what a log asks of its authority, and calls a test after each.
 type counting struct {
 	backend.Backend
 	gets, scans, steps int
+	after              func()
 }
 
 func (c *counting) Get(ctx context.Context, s *backend.Scope, p codec.Primitive, key string,
 	at uint64,
 ) (backend.Record, error) {
 	c.gets++
+	if c.after != nil {
+		defer c.after()
+	}
 	return c.Backend.Get(ctx, s, p, key, at)
 }
 
@@ -29,6 +33,9 @@ func (c *counting) Scan(ctx context.Context, s *backend.Scope, p codec.Primitive
 	r backend.Range, at uint64,
 ) backend.Cursor {
 	c.scans++
+	if c.after != nil {
+		defer c.after()
+	}
 	return &countingCursor{c.Backend.Scan(ctx, s, p, r, at), c}
 }
 
@@ -82,6 +89,75 @@ func TestCosts(t *testing.T) {
 		require.LessOrEqual(t, c.gets, m.gets, "gets: %s", m.name)
 		require.LessOrEqual(t, c.scans, m.scans, "scans: %s", m.name)
 		require.LessOrEqual(t, c.steps, m.steps, "steps: %s", m.name)
+	}
+}
+
+// All that one call shows comes from one version, whatever is appended meanwhile.
+func TestOneVersion(t *testing.T) {
+	ctx := t.Context()
+	for name, read := range map[string]func(*testing.T, Log){
+		"until": func(t *testing.T, l Log) {
+			for _, typ := range []string{"", "odd"} {
+				for e := range l.List(ctx, ListOptions{Until: at(9), Type: typ}) {
+					require.True(t, e.Time.Before(at(9)))
+				}
+			}
+		},
+		"types": func(t *testing.T, l Log) {
+			require.Equal(t, []string{"even", "odd"}, all(t, l.Types(ctx)))
+		},
+		"index": func(t *testing.T, l Log) {
+			r, err := l.VerifyIndex(ctx)
+			require.NoError(t, err)
+			require.Equal(t, IndexReport{Events: 3, Entries: 3}, r)
+		},
+		"verify": func(t *testing.T, l Log) {
+			v, err := l.Verify(ctx)
+			require.NoError(t, err)
+			require.EqualValues(t, 3, v.Length)
+		},
+		"head": func(t *testing.T, l Log) {
+			e, ok, err := l.Head(ctx)
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.EqualValues(t, 2, e.Seq)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(ctx, t)
+			w.fill(t, 3)
+			outside := w.log()
+			c := &counting{Backend: w.b, after: func() {
+				w.clock.Store(start + 20_000)
+				_, err := outside.AppendMany(ctx, []NewEvent{{"odd", codec.Null()},
+					{"z", codec.Null()}})
+				require.NoError(t, err)
+			}}
+			w.m = txn.New(c, txn.Config{})
+			read(t, w.log())
+		})
+	}
+}
+
+// By type a transaction reads the entries of the index, and what a bound of time looked at not at
+// all.
+func TestReadSetOfAList(t *testing.T) {
+	w := newWorld(t.Context(), t)
+	w.fill(t, 100)
+	for _, c := range []struct {
+		o     ListOptions
+		reads int
+	}{
+		{ListOptions{Type: "odd", End: 10}, 5},
+		{ListOptions{Start: 3, End: 10}, 7},
+		{ListOptions{Since: at(50), Until: at(53)}, 3},
+		{ListOptions{Since: at(50), Until: at(54), Type: "odd"}, 2},
+		{ListOptions{Start: 90}, 10 + 1}, // and the end of the log
+	} {
+		tx, in := w.begin(t, txn.Options{})
+		all(t, in.List(t.Context(), c.o))
+		require.Equal(t, c.reads, tx.Counts().Reads, "%+v", c.o)
+		require.NoError(t, tx.Rollback())
 	}
 }
 

@@ -177,7 +177,6 @@ func decode(seq uint64, e txn.Entry) (Event, error) {
 // the package comment on what it proves. Inside a transaction the end of the log joins the read
 // set.
 func (l Log) Head(ctx context.Context) (Event, bool, error) {
-	l.scope = l.scope.Snapshot()
 	next, _, err := l.scope.EventHead(ctx)
 	if err != nil || next == 0 {
 		return Event{}, false, l.wrap("head", "", err)

@@ -292,5 +292,12 @@ func TestIterations(t *testing.T) {
 		require.ErrorIs(t, err, txn.ErrCanceled)
 		_, err = w.log().RebuildIndex(ctx)
 		require.ErrorIs(t, err, txn.ErrCanceled)
+
+		w = w.sibling(t) // also on a log that is read in a moment
+		w.fill(t, 1)
+		_, err = w.log().Verify(ctx)
+		require.ErrorIs(t, err, txn.ErrCanceled)
+		_, err = w.log().VerifyIndex(ctx)
+		require.ErrorIs(t, err, txn.ErrCanceled)
 	})
 }

@@ -32,8 +32,7 @@ type Verification struct {
 // hashed once, with memory for one event. It looks at ctx before every event. Inside a transaction
 // it covers the own appends, and the whole log with its end joins the read set.
 func (l Log) Verify(ctx context.Context) (Verification, error) {
-	one := Log{scope: l.scope.Snapshot()}
-	v, err := one.verify(ctx)
+	v, err := l.verify(ctx)
 	if err != nil {
 		return Verification{}, l.wrap("verify", "", err)
 	}
