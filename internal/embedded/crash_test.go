@@ -221,7 +221,7 @@ func requireTail(t *testing.T, db *DB) {
 		require.NoError(t, err)
 		require.Equal(t, previous, c.Previous)
 		previous = c.Version
-		require.NotEmpty(t, c.Scopes)
+		require.Len(t, c.Scopes, len(c.CommitRecord.Scopes))
 	}
 	require.Equal(t, db.Published(), previous)
 }

@@ -34,6 +34,7 @@ func (d *DB) pebbleOptions(mustExist bool) *pebble.Options {
 		MemTableStopWritesThreshold: outOfReach,
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       outOfReach,
+		FlushDelayDeleteRange:       rangeFlushDelay,
 		MaxOpenFiles:                1000,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
 		Logger:                      (*pebbleLogger)(d),
@@ -52,6 +53,10 @@ func (d *DB) pebbleOptions(mustExist bool) *pebble.Options {
 	}
 	return o
 }
+
+// rangeFlushDelay is how long the deletion of a range (a run's keys) may lie in Pebble's memtable.
+// Only when it is flushed the tables that it covers give their space back.
+const rangeFlushDelay = 3 * time.Second
 
 // openPebble opens the store; a panic in there is a failure to open, not the host's end.
 func openPebble(dir string, o *pebble.Options) (store *pebble.DB, err error) {
