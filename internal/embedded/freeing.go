@@ -46,18 +46,12 @@ func (d *DB) freeScopes(ctx context.Context, graves []grave) (done []grave, err 
 	if len(large) == 0 {
 		return done, err
 	}
-	failed := d.freeRanges(ctx, large)
+	// Deadlines first: once its keys are gone, nobody could tell that a scope had any.
+	failed := d.freeDeadlines(ctx, large)
 	if failed == nil {
-		failed = d.freeDeadlines(ctx, large)
+		failed = d.freeRanges(ctx, large)
 	}
 	if failed != nil {
-		return done, errors.Join(err, failed)
-	}
-	notes := make([][]byte, 0, len(large))
-	for _, g := range large {
-		notes = append(notes, graveKey(g))
-	}
-	if failed := d.discard(ctx, notes); failed != nil {
 		return done, errors.Join(err, failed)
 	}
 	return append(done, large...), err
@@ -179,10 +173,15 @@ func (d *DB) olderVersions(c codec.Change, version uint64) (keys [][]byte, more 
 	return keys, false, d.readFailed(closeIter(it, nil))
 }
 
-// freeRanges deletes all keys of scopes, whatever their number. Numbers that follow each other make
-// one range. The graves come by number.
+// freeRanges deletes all keys of scopes, whatever their number, and their notes. Numbers that
+// follow each other make one range. The graves come by number.
 func (d *DB) freeRanges(ctx context.Context, graves []grave) error {
 	b := d.store.NewBatch()
+	for _, g := range graves {
+		if err := b.Delete(graveKey(g), nil); err != nil {
+			return err
+		}
+	}
 	for len(graves) > 0 {
 		n := 1
 		for n < len(graves) && graves[n].scope == graves[n-1].scope+1 {

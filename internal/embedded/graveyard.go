@@ -20,9 +20,9 @@ import (
 // interrupts is begun again by the next open. Each step may be done twice. Nothing here is a
 // commit: nobody can read any more what goes.
 //
-// How a scope goes (freeing.go): its keys, by one range deletion, or one by one if they are few;
-// the older versions of its record and of the index entries that were deleted with it; its entries
-// of the index by deadline; the note.
+// How a scope goes (freeing.go): the older versions of its record and of the index entries that
+// were deleted with it; its entries of the index by deadline; then, in one batch, its keys, by a
+// range deletion, or one by one if they are few, and the note.
 type graveyard struct {
 	db     *DB
 	cancel context.CancelFunc
