@@ -3,22 +3,24 @@ package inmem
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/primitives/kv"
+	"github.com/inmem-db/inmem/pkg/primitives/runindex"
 )
 
 // Status is where a run is in its life.
 type Status = codec.Status
 
-// The statuses. Only an Active run takes writes; the others are ends.
+// The statuses. Only an Active run takes writes; see RunRecord for what leads where.
 const (
 	Active    = codec.Active
+	Paused    = codec.Paused
 	Completed = codec.Completed
 	Failed    = codec.Failed
 	Cancelled = codec.Cancelled
+	Archived  = codec.Archived
 )
 
 // Run is a handle to one run. It is safe for concurrent use, holds no resource, and never expires.
@@ -26,23 +28,6 @@ type Run struct {
 	d     *DB
 	id    string
 	scope *backend.Scope
-}
-
-// RunInfo is what the database knows of a run.
-type RunInfo struct {
-	// ID is the UUID as text; Tenant, App and Agent are the namespace.
-	ID, Tenant, App, Agent string
-	// Status is where the run is in its life.
-	Status Status
-	// Created is when the run began, Updated when its record last changed, Ended when it ended
-	// (zero for a run that has not).
-	Created, Updated, Ended time.Time
-	// Tags are sorted, each once.
-	Tags []string
-	// Metadata is what RunOptions gave; null for nothing.
-	Metadata Value
-
-	_ struct{}
 }
 
 // ID is the run's UUID as text.
@@ -87,25 +72,32 @@ func (r *Run) Begin(ctx context.Context, o TxOptions) (*Tx, error) {
 	return r.d.begin(ctx, r.scope, o)
 }
 
-// Info reads the run's record.
-//
-// Errors: ErrRunNotFound, ErrStorage, ErrCorrupt, ErrClosed.
-func (r *Run) Info(ctx context.Context) (RunInfo, error) {
-	rec, err := r.d.scopeRecord(ctx, r.d.m.Scope(r.d.system), r.id)
-	if err != nil {
-		return RunInfo{}, fmt.Errorf("info of run %s: %w", r.id, err)
-	}
-	return RunInfo{
-		ID: r.id, Tenant: rec.Tenant, App: rec.App, Agent: rec.Agent, Status: rec.Status,
-		Created: instant(rec.Created), Updated: instant(rec.Updated), Ended: instant(rec.Ended),
-		Tags: rec.Tags, Metadata: rec.Metadata,
-	}, nil
+// Record returns the run's record: its status, tags, metadata and lineage. See package runindex for
+// its methods.
+func (r *Run) Record() RunRecord {
+	return runindex.NewRecord(r.d.m.Scope(r.d.system), r.d.m.Scope(r.scope), r.d.epoch)
 }
 
-// instant is a stored time; 0 is none.
-func instant(ns int64) time.Time {
-	if ns == 0 {
-		return time.Time{}
+// Info reads the run's record: Record().Info.
+//
+// Errors: ErrRunNotFound, ErrTimeout, ErrCanceled, ErrStorage, ErrCorrupt, ErrClosed.
+func (r *Run) Info(ctx context.Context) (RunInfo, error) { return r.Record().Info(ctx) }
+
+// End gives the run its final status: Completed, Failed or Cancelled. From then on it takes no
+// writes; transactions under way on it fail with ErrRunNotActive at their commit. It is
+// Record().Complete, Fail without a reason, or Cancel.
+//
+// Errors: ErrInvalidTransition, also matching ErrRunNotActive if the run has ended before;
+// ErrInvalidArgument for another status; and those of Tx.Commit.
+func (r *Run) End(ctx context.Context, status Status) error {
+	switch status {
+	case Completed:
+		return r.Record().Complete(ctx)
+	case Failed:
+		return r.Record().Fail(ctx, "")
+	case Cancelled:
+		return r.Record().Cancel(ctx)
 	}
-	return time.Unix(0, ns)
+	return fmt.Errorf("end run %s: %w: status %v, must be completed, failed or cancelled",
+		r.id, ErrInvalidArgument, status)
 }

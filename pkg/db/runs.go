@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
+	"github.com/inmem-db/inmem/pkg/primitives/runindex"
 	"github.com/inmem-db/inmem/pkg/txn"
 )
 
@@ -20,78 +20,91 @@ type RunOptions struct {
 	ID string
 	// Tenant, App and Agent are the namespace of the run: UTF-8, at most 1 KiB each.
 	Tenant, App, Agent string
-	// Tags are words to find the run by: not empty, UTF-8. Order and repetition do not matter.
+	// Parent is the id of the run that this one is begun under. It must exist, in any status.
+	Parent string
+	// Tags are words to find the run by: not empty, UTF-8, at most 1 KiB each and 256 of them.
+	// Order and repetition do not matter.
 	Tags []string
-	// Metadata is any value.
+	// Metadata is any value, of at most 1 MiB encoded.
 	Metadata Value
 
 	_ struct{}
 }
 
-// maxName bounds each part of a namespace, in bytes, so that an index key always fits.
-const maxName = 1 << 10
+// housekeeping makes it improbable that a change of records fails by a conflict: whoever loses
+// looks at what the other one did, and that says whether the change is still right.
+var housekeeping = txn.Options{Retry: &txn.Retry{Max: 20}, Housekeeping: true}
 
-// BeginRun starts a run: Active from the moment of the commit that this call makes.
+// BeginRun starts a run: Active from the moment of the commit that this call makes. The id of a run
+// that was deleted can be used again; the new run has nothing of the old one.
 //
-// Errors: ErrRunExists if the id is taken, ErrInvalidArgument, ErrTooLarge, and those of Tx.Commit.
+// Errors: ErrRunExists if the id is taken, ErrRunNotFound for a Parent that does not exist,
+// ErrInvalidArgument, ErrTooLarge, and those of Tx.Commit.
 func (d *DB) BeginRun(ctx context.Context, o RunOptions) (*Run, error) {
-	id, err := newRunID(o.ID)
+	n, err := o.newRun()
 	if err == nil {
-		err = o.check()
+		err = n.Check()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("begin run: %w", err)
 	}
-	number, err := d.b.AllocateScope(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("begin run %s: %w", id, txn.ContextError(err))
+	id := uuid.UUID(n.ID).String()
+	r, err := d.createRun(ctx, id, n)
+	if errors.Is(err, runindex.ErrRunExists) {
+		err = ErrRunExists
 	}
-	now := d.b.Now()
-	rec := codec.ScopeRecord{
-		ID: id, Number: number, Tenant: o.Tenant, App: o.App, Agent: o.Agent,
-		Status: Active, Created: now, Updated: now,
-		Tags: slices.Compact(slices.Sorted(slices.Values(o.Tags))), Metadata: o.Metadata,
-		BootEpoch: d.epoch,
-	}
-	data, err := codec.AppendScopeRecord(nil, rec)
 	if err != nil {
 		return nil, fmt.Errorf("begin run %s: %w", id, err)
 	}
-	s := &backend.Scope{Number: number, Record: id.String()}
-	_, err = d.m.Update(ctx, d.system, txn.Options{Retry: &txn.Retry{}}, func(t *txn.Tx) error {
-		return createRun(ctx, t, t.Scope(d.system), s, &rec, data)
+	if runindex.SweepDue(n.ID) {
+		d.sweepRunIndex(ctx)
+	}
+	return r, nil
+}
+
+// newRun reads the options.
+func (o *RunOptions) newRun() (n runindex.NewRun, err error) {
+	n = runindex.NewRun{
+		Tenant: o.Tenant, App: o.App, Agent: o.Agent, Tags: o.Tags, Metadata: o.Metadata,
+	}
+	if o.ID != "" {
+		n.ID, err = runindex.ParseID(o.ID)
+	} else {
+		n.ID, err = uuid.NewV7()
+	}
+	if err == nil && o.Parent != "" {
+		n.Parent, err = runindex.ParseID(o.Parent)
+	}
+	return n, err
+}
+
+// createRun commits the record of a run, with its index entries; its scope comes into being with
+// it.
+func (d *DB) createRun(ctx context.Context, id string, n runindex.NewRun) (*Run, error) {
+	var err error
+	if n.Number, err = d.b.AllocateScope(ctx); err != nil {
+		return nil, txn.ContextError(err)
+	}
+	s := &backend.Scope{Number: n.Number, Record: id}
+	_, err = d.m.Update(ctx, d.system, housekeeping, func(t *txn.Tx) error {
+		t.CreateScope(s)
+		return runindex.Create(ctx, t.Scope(d.system), d.epoch, n)
 	})
-	switch {
-	case errors.Is(err, ErrVersionMismatch): // a lost race and a taken id look the same: it exists
-		return nil, fmt.Errorf("begin run %s: %w", id, ErrRunExists)
-	case err != nil:
-		return nil, fmt.Errorf("begin run %s: %w", id, err)
-	}
-	return &Run{d: d, id: s.Record, scope: s}, nil
-}
-
-// createRun writes all that makes a run: its record, if there never was one under its id, and its
-// place in the index by tenant.
-func createRun(ctx context.Context, t *txn.Tx, system txn.Scope, s *backend.Scope,
-	rec *codec.ScopeRecord, data []byte,
-) error {
-	t.CreateScope(s)
-	if _, err := system.CAS(ctx, codec.ScopeRecords, s.Record, 0, data); err != nil {
-		return err
-	}
-	null, err := codec.AppendValue(nil, codec.Null())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = system.Put(ctx, codec.RunIndex, tenantKey(rec), null, 0)
-	return err
+	return &Run{d: d, id: id, scope: s}, nil
 }
 
-// tenantKey orders runs by tenant, app, agent, id.
-func tenantKey(r *codec.ScopeRecord) string {
-	var t codec.Tuple
-	t = t.AppendString(r.Tenant).AppendString(r.App).AppendString(r.Agent)
-	return string(t.AppendString(uuid.UUID(r.ID).String()))
+// sweepRunIndex does a step of the run index's housekeeping. If it fails a later one does it: this
+// one was only done on the way.
+func (d *DB) sweepRunIndex(ctx context.Context) {
+	once := txn.Options{
+		Isolation: Serializable, Retry: &txn.Retry{}, Housekeeping: true,
+	}
+	_, _ = d.m.Update(ctx, d.system, once, func(t *txn.Tx) error {
+		return runindex.Sweep(ctx, t.Scope(d.system), d.epoch)
+	})
 }
 
 // Run returns a handle to a run that exists, whatever its status.
@@ -99,63 +112,21 @@ func tenantKey(r *codec.ScopeRecord) string {
 // Errors: ErrRunNotFound, ErrInvalidArgument if id is not a UUID, ErrTimeout, ErrCanceled,
 // ErrStorage, ErrCorrupt, ErrClosed.
 func (d *DB) Run(ctx context.Context, id string) (*Run, error) {
-	parsed, err := parseRunID(id)
+	parsed, err := runindex.ParseID(id)
 	if err != nil {
 		return nil, err
 	}
-	rec, err := d.scopeRecord(ctx, d.m.Scope(d.system), parsed.String())
+	id = uuid.UUID(parsed).String()
+	rec, err := d.scopeRecord(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("run %s: %w", parsed, err)
+		return nil, fmt.Errorf("run %s: %w", id, err)
 	}
-	s := &backend.Scope{Number: rec.Number, Record: parsed.String()}
-	return &Run{d: d, id: s.Record, scope: s}, nil
+	return &Run{d: d, id: id, scope: &backend.Scope{Number: rec.Number, Record: id}}, nil
 }
 
-// statusRetry makes it improbable that a change of status fails by a conflict: whoever loses looks
-// at what the other one did, and that says whether the change is still right.
-var statusRetry = &txn.Retry{Max: 20}
-
-// End gives an Active run its final status: Completed, Failed or Cancelled. From then on it takes
-// no writes; transactions under way on it fail with ErrRunNotActive at their commit.
-//
-// Errors: ErrRunNotActive if the run has ended before, ErrInvalidArgument for another status, and
-// those of Tx.Commit.
-func (r *Run) End(ctx context.Context, status Status) error {
-	if status != Completed && status != Failed && status != Cancelled {
-		return fmt.Errorf("end run %s: %w: status %v, must be completed, failed or cancelled",
-			r.id, ErrInvalidArgument, status)
-	}
-	_, err := r.d.m.Update(ctx, r.d.system, txn.Options{Retry: statusRetry},
-		func(t *txn.Tx) error { return r.end(ctx, t.Scope(r.d.system), status) })
-	if err != nil {
-		return fmt.Errorf("end run %s: %w", r.id, err)
-	}
-	return nil
-}
-
-// end rewrites the run's record. Reading it puts it into the read set: so of two ends one wins.
-func (r *Run) end(ctx context.Context, system txn.Scope, status Status) error {
-	rec, err := r.d.scopeRecord(ctx, system, r.id)
-	if err != nil {
-		return err
-	}
-	if rec.Status != Active {
-		return &backend.ScopeStatusError{Record: r.id, Status: rec.Status}
-	}
-	now := r.d.b.Now()
-	rec.Status, rec.Updated, rec.Ended = status, now, now
-	data, err := codec.AppendScopeRecord(nil, rec)
-	if err != nil {
-		return err
-	}
-	_, err = system.Put(ctx, codec.ScopeRecords, r.id, data, 0)
-	return err
-}
-
-// scopeRecord reads the record of a run.
-func (d *DB) scopeRecord(ctx context.Context, system txn.Scope, id string,
-) (codec.ScopeRecord, error) {
-	e, err := system.Get(ctx, codec.ScopeRecords, id)
+// scopeRecord reads the record of a scope.
+func (d *DB) scopeRecord(ctx context.Context, key string) (codec.ScopeRecord, error) {
+	e, err := d.m.Scope(d.system).Get(ctx, codec.ScopeRecords, key)
 	if err != nil {
 		return codec.ScopeRecord{}, err
 	}
@@ -165,33 +136,94 @@ func (d *DB) scopeRecord(ctx context.Context, system txn.Scope, id string,
 	return codec.DecodeScopeRecord(e.Value)
 }
 
-// check refuses what no record could hold; the rest is codec's to refuse.
-func (o *RunOptions) check() error {
-	for _, part := range []struct{ name, value string }{
-		{"tenant", o.Tenant}, {"app", o.App}, {"agent", o.Agent},
-	} {
-		if len(part.value) > maxName {
-			return fmt.Errorf("%w: %s of %d bytes, at most %d",
-				ErrTooLarge, part.name, len(part.value), maxName)
-		}
+// DeleteRun deletes a run, whatever its status, with everything in it, in one commit that costs the
+// same whatever the run holds. From then on nobody sees anything of it: handles, transactions and
+// views of it, old ones too, answer ErrRunNotFound. The space is freed in the background. Runs that
+// were begun under it stay and keep its id as Parent, and are nobody's children.
+//
+// Errors: ErrRunNotFound, ErrInvalidArgument if id is not a UUID, and those of Tx.Commit.
+func (d *DB) DeleteRun(ctx context.Context, id string) error {
+	parsed, err := runindex.ParseID(id)
+	if err != nil {
+		return fmt.Errorf("delete run: %w", err)
+	}
+	id = uuid.UUID(parsed).String()
+	system := d.m.Scope(d.system)
+	_, err = system.AtomicOn(ctx, codec.ScopeRecords, id, func(s txn.Scope) error {
+		return runindex.Delete(ctx, s, id)
+	})
+	if err != nil {
+		return fmt.Errorf("delete run %s: %w", id, err)
 	}
 	return nil
 }
 
-// newRunID parses a given id or makes one.
-func newRunID(given string) (uuid.UUID, error) {
-	if given != "" {
-		return parseRunID(given)
+// deleteBatch is how many runs, or shared namespaces, one commit of DeleteTenant deletes.
+const deleteBatch = 64
+
+// DeleteTenant deletes all runs of a tenant, archived ones too, and all its shared namespaces, and
+// returns how many runs there were. It works in steps, each a commit: after an error, or a crash,
+// what was deleted stays deleted, and calling it again finishes the work. Whoever begins runs of
+// the tenant meanwhile may keep it from coming to an end, or keep some of them.
+//
+// Errors: ErrInvalidArgument without a tenant, ErrTooLarge, and those of Tx.Commit.
+func (d *DB) DeleteTenant(ctx context.Context, tenant string) (int, error) {
+	if tenant == "" {
+		return 0, fmt.Errorf("delete tenant: %w: no tenant is named", ErrInvalidArgument)
 	}
-	return uuid.NewV7()
+	n, err := d.deleteTenantRuns(ctx, tenant)
+	if err == nil {
+		err = d.deleteTenantShared(ctx, tenant)
+	}
+	if err != nil {
+		return n, fmt.Errorf("delete tenant %q: %w", tenant, err)
+	}
+	return n, nil
 }
 
-func parseRunID(id string) (uuid.UUID, error) {
-	const textForm = 36
-	parsed, err := uuid.Parse(id)
-	if err != nil || len(id) != textForm || parsed == uuid.Nil {
-		return parsed, fmt.Errorf("%w: run id %q is not a UUID of 36 characters",
-			ErrInvalidArgument, id)
+// deleteTenantRuns goes over the tenant's runs until there are none.
+func (d *DB) deleteTenantRuns(ctx context.Context, tenant string) (deleted int, err error) {
+	for {
+		var batch []string
+		seen := 0
+		all := RunQuery{Tenant: tenant, IncludeArchived: true}
+		for r, err := range d.Runs().All(ctx, all) {
+			if err != nil {
+				return deleted, err
+			}
+			seen++
+			if batch = append(batch, r.ID); len(batch) == deleteBatch {
+				n, err := d.deleteRuns(ctx, batch)
+				if deleted += n; err != nil {
+					return deleted, err
+				}
+				batch = nil
+			}
+		}
+		n, err := d.deleteRuns(ctx, batch)
+		if deleted += n; err != nil || seen == 0 {
+			return deleted, err
+		}
 	}
-	return parsed, nil
+}
+
+// deleteRuns deletes runs in one commit, and returns how many still existed.
+func (d *DB) deleteRuns(ctx context.Context, ids []string) (n int, err error) {
+	_, err = d.m.Update(ctx, d.system, housekeeping, func(t *txn.Tx) error {
+		n = 0
+		for _, id := range ids {
+			err := runindex.Delete(ctx, t.Scope(d.system), id)
+			switch {
+			case err == nil:
+				n++
+			case !errors.Is(err, ErrRunNotFound):
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
@@ -210,22 +209,23 @@ func TestR021Namespaces(t *testing.T) {
 	})
 }
 
-// A run is one commit: its record, and its entry in the index by tenant, which leads back to it.
-func TestTenantIndex(t *testing.T) {
+// A run is one commit: its record with all its entries in the index of runs, which lead back to it.
+func TestBeginRunIsOneCommit(t *testing.T) {
 	w := newWorld(t, engines[0], nil)
 	before := w.Metrics().Commits
-	r, err := w.BeginRun(w.ctx(), inmem.RunOptions{Tenant: "t\x00", App: "app"})
+	r, err := w.BeginRun(w.ctx(), inmem.RunOptions{ID: someID, Tenant: "t\x00", App: "app",
+		Tags: []string{"a", "b"}})
 	require.NoError(t, err)
 	require.Equal(t, before+1, w.Metrics().Commits)
-	var tenant codec.Tuple
-	c := w.b.Scan(w.ctx(), &backend.Scope{}, codec.RunIndex,
-		backend.PrefixRange(string(tenant.AppendString("t\x00"))), w.Version())
-	defer c.Close()
-	require.True(t, c.Next())
-	elements, err := codec.DecodeTuple([]byte(c.Key()))
+	for _, q := range []inmem.RunQuery{{Tenant: "t\x00"}, {App: "app"}, {Tags: []string{"a", "b"}},
+		{Status: []inmem.Status{inmem.Active}, App: "app"}} {
+		page, err := w.Runs().Query(w.ctx(), q)
+		require.NoError(t, err)
+		require.Len(t, page.Runs, 1)
+		require.Equal(t, r.ID(), page.Runs[0].ID)
+		require.Empty(t, page.Next)
+	}
+	report, err := r.Record().VerifyIndex(w.ctx())
 	require.NoError(t, err)
-	require.Len(t, elements, 4)
-	require.Equal(t, []string{"t\x00", "app", "", r.ID()},
-		[]string{elements[0].Text, elements[1].Text, elements[2].Text, elements[3].Text})
-	require.False(t, c.Next())
+	require.True(t, report.Healthy(), "%+v", report)
 }

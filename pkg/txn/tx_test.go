@@ -107,6 +107,10 @@ func TestSizeLimits(t *testing.T) {
 	_, err = tx.Commit(t.Context())
 	require.NoError(t, err, "what was refused is not part of it")
 
+	_, s = w.begin(Options{Housekeeping: true})
+	require.NoError(t, put("a", 1000), "housekeeping has its own limits")
+	require.ErrorIs(t, put("b", DefaultMaxBytes-1000), codec.ErrTooLarge)
+
 	_, err = w.Scope(w.scope).Put(t.Context(), index, "a", make([]byte, 100), 0)
 	require.ErrorIs(t, err, codec.ErrTooLarge, "a direct write is a transaction, too")
 	long := strings.Repeat("k", codec.MaxKeySize+1)

@@ -1,0 +1,156 @@
+package runindex
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// The kinds of entries. On-disk: never rename, never reuse.
+const (
+	kindRun    = "run"
+	kindTag    = "tag"
+	kindSpace  = "space"
+	kindParent = "parent"
+	kindStatus = "status"
+)
+
+// null is the value of every entry.
+var null = func() []byte {
+	b, err := codec.AppendValue(nil, codec.Null())
+	if err != nil {
+		return nil // cannot be: Null has no faults
+	}
+	return b
+}()
+
+// placeOf is where a run stands in every stream that it is in: the end of its entries' keys.
+func placeOf(created int64, id [16]byte) string {
+	return string(codec.Tuple(nil).AppendTime(created).AppendBytes(id[:]))
+}
+
+// decodePlace is the inverse of placeOf.
+func decodePlace(place string) (created int64, id [16]byte, ok bool) {
+	elements, err := codec.DecodeTuple([]byte(place))
+	if err != nil || len(elements) != 2 || elements[0].Kind != codec.ElementTime ||
+		elements[1].Kind != codec.ElementBytes || len(elements[1].Text) != len(id) {
+		return 0, id, false
+	}
+	copy(id[:], elements[1].Text)
+	return elements[0].Int, id, true
+}
+
+// idText is an id as users see it.
+func idText(id [16]byte) string { return uuid.UUID(id).String() }
+
+// family begins every key: archived runs lie apart from all others.
+func family(archived bool, kind string) codec.Tuple {
+	return codec.Tuple(nil).AppendBool(archived).AppendString(kind)
+}
+
+func tagPrefix(archived bool, tag string) codec.Tuple {
+	return family(archived, kindTag).AppendString(tag)
+}
+
+// parentPrefix is the stream of the runs that were begun under one, by the number of its scope: one
+// with the same id that comes later has none of them.
+func parentPrefix(archived bool, parent codec.Scope) codec.Tuple {
+	return family(archived, kindParent).AppendInt(int64(parent))
+}
+
+// spacePrefix is the stream of the runs with these parts of a namespace; an empty part is any.
+func spacePrefix(archived bool, tenant, app, agent string) codec.Tuple {
+	t := family(archived, kindSpace)
+	for _, part := range [...]string{tenant, app, agent} {
+		if part == "" {
+			t = t.AppendNil()
+		} else {
+			t = t.AppendString(part)
+		}
+	}
+	return t
+}
+
+// statusPrefix is the stream of a final status, and what the streams of a passing one begin with.
+func statusPrefix(s codec.Status) codec.Tuple {
+	return family(false, kindStatus).AppendString(s.String())
+}
+
+// stays tells whether a status is for good, but for archiving: such runs have a plain stream.
+func stays(s codec.Status) bool { return s != codec.Active && s != codec.Paused }
+
+// ended tells whether a status is an end: it leads to Archived at most.
+func ended(s codec.Status) bool { return stays(s) }
+
+// plainEntries lists the keys of a run's entries, but for that of a passing status, in no order.
+func plainEntries(r *codec.ScopeRecord) []string {
+	place := placeOf(r.Created, r.ID)
+	archived := r.Status == codec.Archived
+	var keys []string
+	add := func(prefix codec.Tuple) { keys = append(keys, string(prefix)+place) }
+	add(family(archived, kindRun))
+	for _, tag := range r.Tags {
+		add(tagPrefix(archived, tag))
+	}
+	if r.ParentNumber != 0 {
+		add(parentPrefix(archived, r.ParentNumber))
+	}
+	if stays(r.Status) && !archived {
+		add(statusPrefix(r.Status))
+	}
+	for _, tenant := range orAny(r.Tenant) {
+		for _, app := range orAny(r.App) {
+			for _, agent := range orAny(r.Agent) {
+				if tenant != "" || app != "" || agent != "" {
+					add(spacePrefix(archived, tenant, app, agent))
+				}
+			}
+		}
+	}
+	return keys
+}
+
+// entriesOf lists the keys of all entries of a run; nil has none. Without a layout that of a
+// passing status is left out.
+func entriesOf(r *codec.ScopeRecord, l *layout) []string {
+	if r == nil {
+		return nil
+	}
+	keys := plainEntries(r)
+	if l != nil && !stays(r.Status) {
+		keys = append(keys, l.key(r))
+	}
+	return keys
+}
+
+// orAny is a part of a namespace, and any.
+func orAny(part string) []string {
+	if part == "" {
+		return []string{""}
+	}
+	return []string{part, ""}
+}
+
+// isRun tells the key of a run's record from that of a shared namespace.
+func isRun(record string) bool { return !strings.HasPrefix(record, "@") }
+
+// CheckShared refuses names that no shared namespace has: without a tenant, with an agent but no
+// app, or too long. Errors: codec.ErrInvalidArgument, codec.ErrTooLarge.
+func CheckShared(tenant, app, agent string) error {
+	switch {
+	case tenant == "":
+		return fmt.Errorf("%w: a shared namespace has a tenant", codec.ErrInvalidArgument)
+	case app == "" && agent != "":
+		return fmt.Errorf("%w: the namespace of an agent names its app", codec.ErrInvalidArgument)
+	}
+	return checkSpace(tenant, app, agent)
+}
+
+// damaged says that the index contradicts the records.
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: index of runs: %s; Rebuild mends it", codec.ErrCorrupt,
+		fmt.Sprintf(format, args...))
+}
