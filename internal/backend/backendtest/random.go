@@ -49,7 +49,8 @@ type play struct {
 	rt     *rapid.T
 	h      *history
 	scopes []*backend.Scope
-	from   uint64 // the first version of this history
+	dead   []*backend.Scope // deleted on the way
+	from   uint64           // the first version of this history
 	last   uint64
 	open   []*txn
 	tail   []backend.Commit // what Tail has to say in the end
@@ -63,12 +64,21 @@ func newPlay(w *world, rt *rapid.T) *play {
 	p.last = w.b.Published()
 	p.from = p.last + 1
 	p.h = newHistory(w.b.Now())
+	p.h.nums[codec.SystemScope] = w.commits(w.sys, p.last).Count
+	for _, s := range p.scopes {
+		p.h.cells[recordCell(s)] = []entry{{Record: bare(w.recordOf(s))}}
+	}
 	return p
+}
+
+// recordCell is where a scope's record lies.
+func recordCell(s *backend.Scope) cell {
+	return cell{codec.SystemScope, codec.ScopeRecords, s.Record}
 }
 
 func (p *play) step() {
 	action := rapid.SampledFrom([]string{"begin", "read", "read", "write", "write", "commit",
-		"commit", "direct", "direct", "sweep", "clock"}).Draw(p.rt, "action")
+		"commit", "direct", "direct", "sweep", "clock", "drop"}).Draw(p.rt, "action")
 	switch action {
 	case "begin":
 		if len(p.open) < 4 {
@@ -98,6 +108,10 @@ func (p *play) step() {
 		p.commit(&x.req)
 	case "sweep":
 		p.commit(p.sweep())
+	case "drop":
+		if rapid.IntRange(0, 3).Draw(p.rt, "rarely") == 0 {
+			p.drop(rapid.IntRange(0, len(p.scopes)-1).Draw(p.rt, "dropped"))
+		}
 	case "clock":
 		p.w.clock.Advance(time.Duration(rapid.IntRange(-2, 6).Draw(p.rt, "seconds")) * time.Second)
 		p.h.time = max(p.w.now(), p.h.time)
@@ -192,6 +206,12 @@ func (p *play) commit(r *backend.Request) {
 	w := p.w
 	out, err := w.b.Commit(w.ctx, r)
 	readOnly := len(r.Writes)+len(r.Appends)+len(r.Conditions) == 0
+	if p.gone(r) && !readOnly {
+		require.ErrorIs(w, err, backend.ErrScopeGone)
+		require.Zero(w, out)
+		require.Equal(w, p.last, w.b.Published())
+		return
+	}
 	if want := p.h.conflicts(r); len(want) > 0 && !readOnly {
 		w.wantConflict(r, out, err, want...)
 		require.Equal(w, p.last, w.b.Published())
@@ -223,7 +243,11 @@ func (p *play) commit(r *backend.Request) {
 // compareEverything reads all keys and scans a few ranges at every version of the history.
 func (p *play) compareEverything() {
 	w := p.w
-	require.Equal(w, p.tail, w.tail(p.from))
+	require.Equal(w, p.told(), w.tail(p.from))
+	for _, s := range p.dead {
+		w.wantNoReads(s, p.from, p.last)
+		w.wantNoWrites(again(s))
+	}
 	ranges := []backend.Range{{}, {Reverse: true}, p.bounds()}
 	for v := p.from - 1; v <= p.last; v++ {
 		for _, s := range p.scopes {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
@@ -136,6 +137,41 @@ var commitMutants = []mutant{
 			}
 		}
 	}), []string{"Indexes/R197-may-be-mended-in-every-status"}},
+	{"readers-of-a-deleted-scope-commit", onRequest(func(b *Backend, r *backend.Request) {
+		r.Reads = slices.DeleteFunc(slices.Clone(r.Reads), func(x backend.Read) bool {
+			return locked(b, func() bool { return b.dead[x.Scope.Number] })
+		})
+		r.Ranges = slices.DeleteFunc(slices.Clone(r.Ranges), func(x backend.RangeRead) bool {
+			return locked(b, func() bool { return b.dead[x.Scope.Number] })
+		})
+	}), []string{"Deletion/who-read-from-it-cannot-commit",
+		"Random/histories-equal-the-dumb-twin"}},
+	{"old-versions-of-a-deleted-scope-are-shown", func(b *Backend) backend.Backend {
+		return &hooks{Backend: b, get: func(s *backend.Scope, p codec.Primitive, user string,
+			at uint64) (backend.Record, error) {
+			r, err := b.Get(context.Background(), s, p, user, at)
+			if errors.Is(err, backend.ErrScopeGone) && at < b.Published() {
+				return backend.Record{}, nil
+			}
+			return r, err
+		}}
+	}, []string{"Deletion/R194-nothing-of-the-scope-is-left",
+		"Scopes/E90-deleted-scope-is-gone-old-versions-too",
+		"Random/histories-equal-the-dumb-twin"}},
+	{"a-deletion-takes-the-next-scope-too", onOutcome(func(b *Backend, r *backend.Request,
+		_ *backend.Outcome, _ *error) {
+		locked(b, func() int {
+			for s := range b.dead {
+				delete(b.records, space{s + 1, codec.Cells})
+			}
+			return 0
+		})
+	}), []string{"Deletion/E92-neighbours-are-untouched"}},
+	{"history-of-a-deleted-scope-is-told", onOutcome(func(b *Backend, r *backend.Request,
+		_ *backend.Outcome, _ *error) {
+		locked(b, func() int { clear(b.dead); return 0 })
+	}), []string{"Deletion/R194-nothing-of-the-scope-is-left", "Deletion/several-in-one-commit",
+		"Random/histories-equal-the-dumb-twin"}},
 	{"status-is-not-checked", onRequest(func(b *Backend, r *backend.Request) {
 		for _, w := range r.Writes {
 			r.CreateScopes = append(r.CreateScopes, w.Scope)
