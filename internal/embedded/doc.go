@@ -7,14 +7,16 @@
 //	commit.go     the commit path, as pseudo-code and as code: the place to begin reading
 //	plan.go       a request on its way: what is read before the lock
 //	arrange.go    the order in which writes reach the log
-//	encode.go     the batch, and what is patched into it under the lock
+//	encode.go     the batch, and what is patched into it under the lock;  appends.go  events
 //	check.go      validation, and how a commit takes effect in memory
 //	pins.go       snapshots of open transactions, and the invariant that validation rests on
-//	read.go       gets;  cursor.go, storecursor.go  scans;  tail.go  commits in order
+//	read.go       gets;  cursor.go, storecursor.go  scans;  tail.go  commits in order;
+//	              extent.go  first and newest commit of a run
 //	scope.go      what is known of a run while it is in use
 //	spill.go      the memory budget;  pressure.go, space.go  when commits must wait or are refused
 //	sync.go       durability modes;  watermark.go  published and durable versions
 //	sweep.go      expired keys
+//	grave.go      a commit that deletes a run;  graveyard.go, freeing.go  what becomes of its space
 //	open.go       recovery;  guard.go, sentinel.go, keeper.go  what protects it
 //	storefs.go, storefile.go  what stands between Pebble and a failing disk;  fault.go  the first
 //	              failure
