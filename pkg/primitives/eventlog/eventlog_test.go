@@ -297,7 +297,12 @@ func TestIterations(t *testing.T) {
 		w.fill(t, 1)
 		_, err = w.log().Verify(ctx)
 		require.ErrorIs(t, err, txn.ErrCanceled)
+		w.erase(t, index, codec.EventTypeKey("even", 0))
 		_, err = w.log().VerifyIndex(ctx)
-		require.ErrorIs(t, err, txn.ErrCanceled)
+		require.ErrorIs(t, err, txn.ErrCanceled, "events only")
+		w = w.sibling(t)
+		w.write(t, index, "entry", indexValue)
+		_, err = w.log().VerifyIndex(ctx)
+		require.ErrorIs(t, err, txn.ErrCanceled, "entries only")
 	})
 }

@@ -105,9 +105,9 @@ func (l Log) checkEvents(ctx context.Context, start, end uint64) iter.Seq2[check
 	}
 }
 
-// checkEntries yields the index entries from a key on, and whether there is an event for each. An
-// event that is not there joins the read set: whoever takes away its entry must know that it was
-// not appended meanwhile.
+// checkEntries yields the index entries from a key on, and whether there is an event for each. Who
+// takes an entry away need not fear that its event is appended meanwhile: the append would write
+// the entry anew, and the entry is in the read set.
 func (l Log) checkEntries(ctx context.Context, from string) iter.Seq2[checked, error] {
 	return func(yield func(checked, error) bool) {
 		c := l.scope.Scan(ctx, codec.Events.Index(), txn.Range{Start: from})
@@ -135,7 +135,7 @@ func (l Log) checkEntry(ctx context.Context, key string) (checked, error) {
 		return at, nil // what cannot be read stands for nothing
 	}
 	at.Type, at.Seq = typ, seq
-	found, err := l.scope.Get(ctx, codec.Events, codec.EventUserKey(seq))
+	found, err := l.scope.Peek(ctx, codec.Events, codec.EventUserKey(seq))
 	if err != nil || !found.Exists {
 		return at, err
 	}

@@ -136,6 +136,57 @@ func TestRebuildInsideATransaction(t *testing.T) {
 	})
 }
 
+// R197: an entry that is surplus until its event is appended, between the look at it and its
+// removal, stays. What is appended besides, a repair does not even meet.
+func TestR197AppendedMeanwhile(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		ctx, outside := t.Context(), w.log()
+		w.fill(t, 3)
+		w.write(t, index, codec.EventTypeKey("late", 4), indexValue)
+		w.erase(t, index, codec.EventTypeKey("odd", 1))
+		at := codec.EventTypeKey("odd", 1)
+		for _, typ := range []string{"other", "late"} {
+			done := false
+			c := &counting{Backend: w.b, after: func(_ codec.Primitive, key string) {
+				if !done && key == at {
+					done = true
+					_, err := outside.Append(ctx, typ, codec.Null())
+					require.NoError(t, err)
+				}
+			}}
+			m := txn.New(c, txn.Config{})
+			repair, err := New(m.Scope(w.run)).RebuildIndex(ctx)
+			require.NoError(t, err)
+			require.True(t, done)
+			if typ == "other" {
+				require.Equal(t, IndexRepair{Added: 1, Removed: 1}, repair)
+				require.Zero(t, m.Stats().Conflicts)
+				w.write(t, index, codec.EventTypeKey("late", 4), indexValue)
+				at = codec.EventUserKey(4)
+				continue
+			}
+			require.Zero(t, repair)
+			require.EqualValues(t, 1, m.Stats().Conflicts)
+		}
+		r, err := outside.VerifyIndex(ctx)
+		require.NoError(t, err)
+		require.Equal(t, IndexReport{Events: 5, Entries: 5}, r)
+	})
+}
+
+// R197: a page of a repair begins with the smallest key behind the page before.
+func TestR197PagesLeaveNoGap(t *testing.T) {
+	w := newWorld(t.Context(), t)
+	for range repairPage {
+		_, err := w.log().Append(t.Context(), "a", codec.Null())
+		require.NoError(t, err)
+	}
+	w.write(t, index, codec.EventTypeKey("a", repairPage-1)+"\x00", indexValue)
+	done, err := w.log().RebuildIndex(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, IndexRepair{Removed: 1}, done)
+}
+
 // R197: repairs beside appends lose nothing, also of entries that were surplus a moment ago.
 func TestR197RepairBesideAppends(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
