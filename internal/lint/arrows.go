@@ -80,9 +80,10 @@ var house = []room{
 	// The front door assembles everything; which engine it stands on is said in one file.
 	{folder: "pkg/db", uses: []string{"pkg/primitives/...", "pkg/txn", "internal/backend",
 		"internal/diff", "internal/bundle"},
-		modules:  []string{uuid},
-		onlyIn:   map[string][]string{"open.go": {"internal/embedded"}},
-		testUses: []string{"internal/backend/...", "internal/embedded"}},
+		modules:     []string{uuid},
+		onlyIn:      map[string][]string{"open.go": {"internal/embedded"}},
+		testUses:    []string{"internal/backend/...", "internal/embedded"},
+		testModules: []string{pebble}},
 	{folder: "pkg/transcript", uses: []string{"pkg/db"}},
 	{folder: "internal/sim", uses: []string{"pkg/...", "internal/backend/...", "internal/embedded"},
 		modules: forTestModules},

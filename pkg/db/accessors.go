@@ -7,8 +7,9 @@ import (
 	"github.com/inmem-db/inmem/pkg/primitives/trace"
 )
 
-// The primitives of a run, a transaction and a view are the same types with the same methods: every
-// accessor here exists three times and differs only in the scope that it hands over.
+// The primitives of a run, a transaction, a view and a shared namespace are the same types with the
+// same methods: every accessor here exists four times and differs only in the scope that it hands
+// over.
 
 // Events returns the run's event log: what happened, appended and never changed. See package
 // eventlog for its methods.
@@ -20,8 +21,8 @@ func (tx *Tx) Events() Events { return eventlog.New(tx.scope) }
 // Events is Run.Events as the view shows it.
 func (v *View) Events() Events { return eventlog.New(v.scope) }
 
-// Cell returns the run's cell with a name: one value that is loaded, swapped and updated, and that a
-// state machine can govern. It costs nothing to make. See package statecell for its methods.
+// Cell returns the run's cell with a name: one value that is loaded, swapped and updated, and that
+// a state machine can govern. It costs nothing to make. See package statecell for its methods.
 func (r *Run) Cell(name string) Cell { return r.Cells().Cell(name) }
 
 // Cell is Run.Cell inside the transaction.
@@ -60,3 +61,20 @@ func (tx *Tx) Extension(name string) KV { return kv.In(tx.scope, name) }
 
 // Extension is Run.Extension as the view shows it.
 func (v *View) Extension(name string) KV { return kv.In(v.scope, name) }
+
+// Events is Run.Events of the shared namespace.
+func (s *Shared) Events() Events { return eventlog.New(s.d.m.Scope(s.scope)) }
+
+// Cell is Run.Cell of the shared namespace.
+func (s *Shared) Cell(name string) Cell { return s.Cells().Cell(name) }
+
+// Cells is Run.Cells of the shared namespace.
+func (s *Shared) Cells() Cells {
+	return statecell.NewWithGuards(s.d.m.Scope(s.scope), s.d.options.Guards)
+}
+
+// Traces is Run.Traces of the shared namespace.
+func (s *Shared) Traces() Traces { return trace.New(s.d.m.Scope(s.scope)) }
+
+// Extension is Run.Extension of the shared namespace.
+func (s *Shared) Extension(name string) KV { return kv.In(s.d.m.Scope(s.scope), name) }
