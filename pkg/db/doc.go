@@ -2,18 +2,36 @@
 //
 //	import inmem "github.com/inmem-db/inmem/pkg/db"
 //
-// # The nouns
+// # The places
 //
 //   - DB: one database, one directory. Open it, share it between goroutines, Close it.
-//   - Run: one execution of an agent, with its own keys. BeginRun starts one, Run finds one again,
-//     End closes it for writing; what it wrote stays.
-//   - KV: values under keys in a run. run.KV(), tx.KV() and view.KV() have the same methods.
-//   - Value: null, bool, int64, float64, string, bytes, array or map. Immutable. Get and Put
-//     convert from and to Go types.
-//   - Tx: a read-write transaction. Update runs a function in one and retries conflicts.
+//   - Run: one execution of an agent. Everything that an agent writes belongs to a run. BeginRun
+//     starts one, Run finds one again, End closes it for writing; what it wrote stays.
+//   - Shared: a namespace that the runs of a tenant, app or agent have in common.
+//   - Tx: a read-write transaction on one of these, or over several. Update runs a function in one
+//     and retries conflicts. Whatever it writes, in whichever primitives, is one step.
 //   - View: a read-only look at one version.
-//   - version: a number that grows with every commit. All keys of a commit carry it;
-//     compare-and-set names it.
+//
+// # The six nouns
+//
+// What a run holds. A Run, a Tx, a View and a Shared hand out the same types from the same methods;
+// only where the writes go differs.
+//
+//   - KV, from KV(): values under keys. Get, Put, PutWithTTL, Delete, CAS, Scan...
+//   - Events, from Events(): what happened, in order, hashed into a chain, never changed. Append,
+//     Get, List by time or type, Verify. Appends never conflict.
+//   - Cell, from Cell(name): one value with a version, for what is read and rewritten. Init, Load,
+//     Store, CompareAndSwap, Update; CellOf for Go types; a Machine declares the states it may take,
+//     and Fire moves it.
+//   - Traces, from Traces(): spans, what the agent did, under what, when, at what price. Start, End,
+//     Record, List, Tree, RollupRun.
+//   - RunIndex, from DB.Runs(): which runs there are. Query by status, tag, namespace, parent, time;
+//     RunRecord, from Record(): one run's status, tags, metadata and lineage.
+//   - Vector is to come.
+//
+// Values are null, bool, int64, float64, string, bytes, array or map; Get, Put and CellOf convert
+// from and to Go types. A version is a number that grows with every commit: all keys of a commit
+// carry it, and compare-and-set names it. What is missing can be built on Extension.
 //
 // # Isolation
 //
@@ -34,6 +52,6 @@
 //
 // # Concurrency
 //
-// DB, Run, View, and the KV made from them are safe for concurrent use. A Tx belongs to one
-// goroutine at a time.
+// DB, Run, Shared, View, and the primitives made from them are safe for concurrent use. A Tx, with
+// all that was made from it, belongs to one goroutine at a time.
 package inmem
