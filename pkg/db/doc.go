@@ -23,10 +23,10 @@
 //   - Cell, from Cell(name): one value with a version, for what is read and rewritten. Init, Load,
 //     Store, CompareAndSwap, Update; CellOf for Go types; a Machine declares the states it may take,
 //     and Fire moves it.
-//   - Traces, from Traces(): spans, what the agent did, under what, when, at what price. Start, End,
-//     Record, List, Tree, RollupRun.
-//   - RunIndex, from DB.Runs(): which runs there are. Query by status, tag, namespace, parent, time;
-//     RunRecord, from Record(): one run's status, tags, metadata and lineage.
+//   - Traces, from Traces(): spans, what the agent did, under what, when, at what price. Start,
+//     End, Record, List, Tree, RollupRun.
+//   - RunIndex, from DB.Runs(): which runs there are. Query by status, tag, namespace, parent,
+//     time; RunRecord, from Record(): one run's status, tags, metadata and lineage.
 //   - Vector is to come.
 //
 // Values are null, bool, int64, float64, string, bytes, array or map; Get, Put and CellOf convert
