@@ -107,7 +107,7 @@ func (s *badgerStore) View(_ context.Context, fn func(engine.Reader) error) erro
 	return s.db.View(func(tx *badger.Txn) error { return fn(badgerTx{tx}) })
 }
 
-func (s *badgerStore) Scan(_ context.Context, prefix string,
+func (s *badgerStore) Scan(_ context.Context, prefix, from string,
 	each func(key, value string) bool) error {
 	tx := s.db.NewTransaction(false)
 	defer tx.Discard()
@@ -115,7 +115,7 @@ func (s *badgerStore) Scan(_ context.Context, prefix string,
 	o.Prefix = engine.BytesOf(prefix)
 	it := tx.NewIterator(o)
 	defer it.Close()
-	for it.Rewind(); it.Valid(); it.Next() {
+	for it.Seek(engine.BytesOf(max(prefix, from))); it.Valid(); it.Next() {
 		item, more := it.Item(), false
 		err := item.Value(func(v []byte) error {
 			more = each(engine.StringOf(item.Key()), engine.StringOf(v))

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -111,11 +113,12 @@ func (s *bboltStore) View(_ context.Context, fn func(engine.Reader) error) error
 	return s.db.View(func(tx *bbolt.Tx) error { return fn(bboltTx{tx.Bucket(bucket)}) })
 }
 
-func (s *bboltStore) Scan(_ context.Context, prefix string,
+func (s *bboltStore) Scan(_ context.Context, prefix, from string,
 	each func(key, value string) bool) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		c, p := tx.Bucket(bucket).Cursor(), engine.BytesOf(prefix)
-		for k, v := c.Seek(p); k != nil && bytes.HasPrefix(k, p); k, v = c.Next() {
+		k, v := c.Seek(engine.BytesOf(max(prefix, from)))
+		for ; k != nil && bytes.HasPrefix(k, p); k, v = c.Next() {
 			if !each(engine.StringOf(k), engine.StringOf(v)) {
 				break
 			}
@@ -124,13 +127,32 @@ func (s *bboltStore) Scan(_ context.Context, prefix string,
 	})
 }
 
+// Load sorts large transactions: neighbours then share pages, which are written once.
 func (s *bboltStore) Load(ctx context.Context, n int, at func(int) (key, value string)) error {
-	return loadIn(n, at, func(fn func(put func(key, value string) error) error) error {
-		return s.db.Update(func(tx *bbolt.Tx) error {
+	const perTxn = 100_000
+	pairs := make([][2]string, 0, min(n, perTxn))
+	for from := 0; from < n; from += perTxn {
+		pairs = pairs[:0]
+		for i := from; i < min(from+perTxn, n); i++ {
+			key, value := at(i)
+			pairs = append(pairs, [2]string{key, value})
+		}
+		// Stable: of two with the same key the later one stays.
+		slices.SortStableFunc(pairs, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+		err := s.db.Update(func(tx *bbolt.Tx) error {
 			b := bboltTx{tx.Bucket(bucket)}
-			return fn(func(key, value string) error { return b.Put(ctx, key, value) })
+			for _, p := range pairs {
+				if err := b.Put(ctx, p[0], p[1]); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *bboltStore) Flush(context.Context) error { return s.db.Sync() }

@@ -106,10 +106,10 @@ func (s *buntStore) View(_ context.Context, fn func(engine.Reader) error) error 
 	return s.db.View(func(tx *buntdb.Tx) error { return fn(buntTx{tx}) })
 }
 
-func (s *buntStore) Scan(_ context.Context, prefix string,
+func (s *buntStore) Scan(_ context.Context, prefix, from string,
 	each func(key, value string) bool) error {
 	return s.db.View(func(tx *buntdb.Tx) error {
-		return tx.AscendGreaterOrEqual("", prefix, func(key, value string) bool {
+		return tx.AscendGreaterOrEqual("", max(prefix, from), func(key, value string) bool {
 			return strings.HasPrefix(key, prefix) && each(key, value)
 		})
 	})

@@ -44,10 +44,10 @@ func (s *pebbleStore) View(_ context.Context, fn func(engine.Reader) error) erro
 	return errors.Join(fn(pebbleSnapshot{snapshot}), snapshot.Close())
 }
 
-func (s *pebbleStore) Scan(ctx context.Context, prefix string,
+func (s *pebbleStore) Scan(ctx context.Context, prefix, from string,
 	each func(key, value string) bool) (err error) {
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{
-		LowerBound: engine.BytesOf(prefix), UpperBound: after(prefix),
+		LowerBound: engine.BytesOf(max(prefix, from)), UpperBound: after(prefix),
 	})
 	if err != nil {
 		return err

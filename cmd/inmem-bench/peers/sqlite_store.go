@@ -49,10 +49,10 @@ func (s *sqliteStore) View(ctx context.Context, fn func(engine.Reader) error) er
 	})
 }
 
-func (s *sqliteStore) Scan(ctx context.Context, prefix string,
+func (s *sqliteStore) Scan(ctx context.Context, prefix, from string,
 	each func(key, value string) bool) error {
 	return s.reading(ctx, func(c *sqliteConn) (err error) {
-		rows, err := c.scan.QueryContext(ctx, prefix, string(after(prefix)))
+		rows, err := c.scan.QueryContext(ctx, max(prefix, from), string(after(prefix)))
 		if err != nil {
 			return err
 		}

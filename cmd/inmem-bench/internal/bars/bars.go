@@ -1,9 +1,11 @@
 // Package bars holds the table of what in-mem is to reach, in one place, and judges results by it.
 //
 // The source is the project's design page on performance ("Bars"): a bar, and a first step to be
-// passed on the way. Nearly all are ratios inside one run: to the best durable peer, to Pebble, to a
-// limit. What no workload can measure yet is named in Unmeasured.
+// passed on the way. Nearly all are ratios inside one run: to the best durable peer, to Pebble, to
+// a limit. What no workload can measure yet is named in Unmeasured.
 package bars
+
+import "github.com/inmem-db/inmem/cmd/inmem-bench/internal/rows"
 
 // Kind is what a figure is, and in which direction it is judged.
 type Kind int
@@ -30,7 +32,7 @@ const (
 	Growth
 	// Figure is a metric of the workload, named by Other. At most.
 	Figure
-	// FigureOfPebble is the metric Other beside Pebble's. At most.
+	// FigureOfPebble is the metric Other, a number of bytes, beside Pebble's. At most.
 	FigureOfPebble
 )
 
@@ -87,20 +89,54 @@ var Table = []Row{
 		Goal{Kind: Growth, Bar: 1.5, Step: 1.5, Other: "1k"})},
 	{"rows/begin_read/10m", "begin + 1 read, 10M keys", goals(
 		Goal{Kind: Growth, Bar: 1.5, Step: 1.5, Other: "1k"})},
-	{"rows/scan_100", "prefix scan of 100 in a live run", goals(best(1, .5))},
-	{"rows/scan_full", "full scan", goals(best(1, .5))},
+	{"rows/scan_100/10k", "prefix scan of 100, 10K keys", goals(best(1, .5))},
+	{"rows/scan_100/1m", "prefix scan of 100, 1M keys", goals(best(1, .5))},
+	{"rows/scan_full/10k", "full scan, 10K keys", goals(best(1, .5))},
+	{"rows/scan_full/1m", "full scan, 1M keys", goals(best(1, .5))},
+	{"rows/put_overwrite_30s", "put overwrite, batched, for 30 s", goals(best(2, none),
+		pebble(none, .7))},
+	{"rows/put_insert_30s", "put insert, batched, for 30 s", goals(best(1.3, none),
+		pebble(none, .7))},
 	{"rows/load/1m", "bulk load 1M", goals(best(1.25, none), pebble(none, .8))},
 	{"rows/open_closed/1m", "open after close, 1M keys", goals(
 		Goal{Kind: Millis, Bar: 30, Step: 100})},
 	{"rows/open_killed/1m", "open after kill -9, 1M keys", goals(
 		Goal{Kind: Millis, Bar: 500, Step: 1000})},
+	{"rows/beyond_memory/20x", "dataset 20x the memory budget", goals(pebble(1, none),
+		Goal{Kind: Figure, Other: rows.HeapMB, Bar: beyondLive, Step: none},
+		Goal{Kind: Figure, Other: rows.ResidentMB, Bar: 2 * beyondLive, Step: none})},
+	{"rows/memory/1m", "memory and GC, 1M keys", goals(perKey, collector, duringGC)},
+	{"rows/memory/10m", "memory and GC, 10M keys", goals(perKey, collector, duringGC)},
+	{"rows/written/1", "bytes written, single puts", goals(
+		Goal{Kind: FigureOfPebble, Other: rows.WrittenBytes, Bar: 1.6, Step: 2})},
+	{"rows/written/10", "bytes written, commits of ten", goals(
+		Goal{Kind: FigureOfPebble, Other: rows.WrittenBytes, Bar: 1.25, Step: 2})},
+	{"ycsb/a/1", "YCSB A, 1 goroutine", goals(best(2, none), pebble(none, 1))},
+	{"ycsb/a/4", "YCSB A, 4 goroutines", goals(best(2, none), pebble(none, 1))},
+	{"ycsb/b/1", "YCSB B, 1 goroutine", goals(best(2, none), pebble(none, 1))},
+	{"ycsb/b/4", "YCSB B, 4 goroutines", goals(best(2, none), pebble(none, 1))},
+	{"ycsb/c/1", "YCSB C, 1 goroutine", goals(best(1.1, none), pebble(none, 1))},
+	{"ycsb/c/4", "YCSB C, 4 goroutines", goals(best(1.1, none), pebble(none, 1))},
+	{"ycsb/d/1", "YCSB D, 1 goroutine", goals(best(1.3, none), pebble(none, 1))},
+	{"ycsb/d/4", "YCSB D, 4 goroutines", goals(best(1.3, none), pebble(none, 1))},
+	{"ycsb/e/1", "YCSB E, 1 goroutine", goals(best(1.3, none), pebble(none, 1))},
+	{"ycsb/e/4", "YCSB E, 4 goroutines", goals(best(1.3, none), pebble(none, 1))},
+	{"ycsb/f/1", "YCSB F, 1 goroutine", goals(best(2, none), pebble(none, 1))},
+	{"ycsb/f/4", "YCSB F, 4 goroutines", goals(best(2, none), pebble(none, 1))},
 }
 
 var (
 	ofMap        = Goal{Kind: OfLimit, Bar: .45, Step: none}
 	noAllocation = Goal{Kind: Allocations, Bar: 0, Step: none}
 	tenSyncs     = Goal{Kind: Syncs, Bar: 10, Step: none}
+	perKey       = Goal{Kind: Figure, Other: rows.BytesPerKey, Bar: 100, Step: 150}
+	collector    = Goal{Kind: Figure, Other: rows.CollectorCPU, Bar: 10, Step: none}
+	duringGC     = Goal{Kind: Figure, Other: rows.GetDuringGC, Bar: 1.5, Step: none}
 )
+
+// beyondLive is what may be live with more data than memory, in MB: the budget, Pebble's cache and
+// 60 MB.
+const beyondLive = (64<<20+48<<20)/1e6 + 60
 
 // Unmeasured are the lines of the table that have no workload here, with the reason.
 var Unmeasured = [][2]string{

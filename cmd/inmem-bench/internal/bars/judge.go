@@ -17,6 +17,9 @@ type Verdict struct {
 	Value, Spread float64
 	// Text is the figure in words: "1.07 of buntdb".
 	Text string
+	// CPU is the same ratio by processor time per operation, which others on the machine cannot
+	// disturb; 0 if it is no ratio.
+	CPU float64
 }
 
 // Judge compares the results of the first system that is neither a peer nor a limit with the table.
@@ -117,6 +120,9 @@ func (v *Verdict) ratio(ours, other *measure.Result) bool {
 	if other == nil {
 		return false
 	}
+	if cpu, ok := ours.CPURatioTo(other); ok {
+		v.CPU = cpu.Median
+	}
 	ratio, ok := ours.RatioTo(other)
 	return ok && v.set(ratio, "%s of "+other.System.Name)
 }
@@ -146,7 +152,7 @@ func (v *Verdict) figureOfPebble(ours, pebble *measure.Result) bool {
 		return false
 	}
 	v.Value = a / b
-	v.Text = fmt.Sprintf("%s of the %s of pebble", number(v.Value), v.Goal.Other)
+	v.Text = fmt.Sprintf("%s of pebble's bytes", number(v.Value))
 	return true
 }
 

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"syscall"
 	"time"
 
@@ -80,6 +81,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 	}
 	if plan, err = choose(plan, o.workloads); err != nil {
 		return usageError(stderr, err)
+	}
+	if o.short {
+		plan = slices.DeleteFunc(plan, func(c measure.Case) bool { return c.Long })
 	}
 	r, err := execute(ctx, o, plan, stderr)
 	if errors.Is(err, errStopped) {

@@ -23,6 +23,7 @@ type options struct {
 	time       time.Duration
 	dir        string
 	quiet      bool
+	short      bool
 	cpuProfile string
 	memProfile string
 	memoryMiB  int64
@@ -83,6 +84,8 @@ func (o *options) flagSet() *flag.FlagSet {
 		"the repeats are interleaved")
 	fs.DurationVar(&o.time, "time", 800*time.Millisecond, "the `duration` that each workload is "+
 		"measured for, all repeats together,\nsetup not included")
+	fs.BoolVar(&o.short, "short", false, "a look in a minute or two: 3 repeats of 40 ms unless "+
+		"-repeats and -time\nsay otherwise, and nothing that takes long to set up")
 	fs.IntVar(&o.config.Keys, "keys", 10_000, "the `number` of keys in the larger databases")
 	fs.IntVar(&o.config.ValueSize, "value-size", 0, "the size of plain values in `bytes`; 0 for "+
 		"int64 values, as in the original")
@@ -120,7 +123,25 @@ func parse(args []string, out io.Writer) (*options, error) {
 		return nil, fmt.Errorf("%q is not a flag; workloads are chosen with -workloads", fs.Arg(0))
 	}
 	o.config.Memory = o.memoryMiB << 20
+	if o.short {
+		o.shorten(fs)
+	}
 	return o, o.validate()
+}
+
+// shorten sets what was not asked for to what suffices for a look.
+func (o *options) shorten(fs *flag.FlagSet) {
+	repeats, length := true, true
+	fs.Visit(func(f *flag.Flag) {
+		repeats = repeats && f.Name != "repeats"
+		length = length && f.Name != "time"
+	})
+	if repeats {
+		o.repeats = 3
+	}
+	if length {
+		o.time = time.Duration(o.repeats) * 40 * time.Millisecond
+	}
 }
 
 func (o *options) validate() error {

@@ -15,6 +15,8 @@ type Engine struct {
 	Name, Version, About string
 	// Limit says that this is no database but a yardstick: it keeps nothing and scans nothing.
 	Limit bool
+	// Ours says that this is in-mem: what it costs the process is measured too.
+	Ours bool
 	// Durability says in one sentence what this engine does in each of the modes it is opened in.
 	Durability map[string]string
 	// Open opens the database in a directory that exists, new or as it was left.
@@ -73,9 +75,9 @@ type Store interface {
 	CAS(ctx context.Context, key, expected, value string) (swapped bool, err error)
 	// View runs fn on one snapshot.
 	View(ctx context.Context, fn func(Reader) error) error
-	// Scan visits the keys with a prefix in order, until each returns false. Key and value are
-	// valid during the call only.
-	Scan(ctx context.Context, prefix string, each func(key, value string) bool) error
+	// Scan visits the keys with a prefix in order, until each returns false: all of them, or those
+	// from a first one on, which has the prefix. Key and value are valid during the call only.
+	Scan(ctx context.Context, prefix, from string, each func(key, value string) bool) error
 	// Load writes n keys in the way that is fastest here and still keeps every commit whole.
 	Load(ctx context.Context, n int, at func(i int) (key, value string)) error
 	// Flush puts all on stable storage.

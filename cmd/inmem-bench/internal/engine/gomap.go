@@ -103,7 +103,7 @@ func (m *goMap) View(_ context.Context, fn func(Reader) error) error {
 // ErrUnsupported is the answer of a limit to what it cannot do.
 var ErrUnsupported = errors.New("not supported by this engine")
 
-func (m *goMap) Scan(context.Context, string, func(key, value string) bool) error {
+func (m *goMap) Scan(context.Context, string, string, func(key, value string) bool) error {
 	return ErrUnsupported
 }
 

@@ -8,14 +8,18 @@ import (
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
-// cacheShare is what in-mem gives to its cache of disk blocks; the rest of Options.Memory is its
-// budget for recent data. Keys and values are all in the latter as long as they fit.
-const cacheShare = 64 << 20
+// cacheShare is what in-mem gives to its cache of disk blocks, in the proportion of its defaults up
+// to a bound; the rest of Options.Memory is its budget for recent data. Keys and values are all in
+// the latter as long as they fit.
+func cacheShare(memory int64) int64 { return min(max(memory*3/7, leastCache), 64<<20) }
+
+const leastCache = 34 << 20 // in-mem takes no less
 
 // InMem is in-mem through its public API: one run, with versions, journal and history.
 func InMem() Engine {
 	return Engine{
-		Name: "inmem", Version: "this source", About: "in-mem through its public API, in one run",
+		Name: "inmem", Ours: true, Version: "this source",
+		About: "in-mem through its public API, in one run",
 		Durability: map[string]string{
 			Strict:  "Strict: concurrent commits share syncs",
 			Batched: "Batched: synced after 100 ms or 1,000 commits",
@@ -34,14 +38,13 @@ type inMem struct {
 const runID = "0197f3a0-0000-7000-8000-000000000001"
 
 func openInMem(ctx context.Context, dir string, o Options) (_ Store, err error) {
-	durability := inmem.Batched
+	durability, cache := inmem.Batched, cacheShare(o.Memory)
 	if o.Mode == Strict {
 		durability = inmem.Strict
 	}
 	s := &inMem{}
 	s.db, err = inmem.Open(dir, &inmem.Options{
-		Durability: durability, CacheSize: cacheShare,
-		MemoryBudget: max(o.Memory-cacheShare, 1<<20),
+		Durability: durability, CacheSize: cache, MemoryBudget: max(o.Memory-cache, 1<<20),
 	})
 	if err != nil {
 		return nil, err
@@ -136,8 +139,9 @@ func (s *inMem) View(ctx context.Context, fn func(Reader) error) error {
 	return s.run.View(ctx, func(v *inmem.View) error { return fn(&inMemKV{v.KV()}) })
 }
 
-func (s *inMem) Scan(ctx context.Context, prefix string, each func(key, value string) bool) error {
-	for pair, err := range s.kv.Scan(ctx, inmem.ScanOptions{Prefix: prefix}) {
+func (s *inMem) Scan(ctx context.Context, prefix, from string,
+	each func(key, value string) bool) error {
+	for pair, err := range s.kv.Scan(ctx, inmem.ScanOptions{Prefix: prefix, Start: from}) {
 		if err != nil {
 			return err
 		}

@@ -54,6 +54,11 @@ func (r *Result) AllocBytes() Stat {
 	return r.over(func(s *Sample) float64 { return float64(s.Bytes) / float64(s.Ops) })
 }
 
+// CPU is the processor time of an operation in nanoseconds, background work included.
+func (r *Result) CPU() Stat {
+	return r.over(func(s *Sample) float64 { return float64(s.CPU) / float64(s.Ops) })
+}
+
 // Latency is the durations of all repeats together.
 func (r *Result) Latency() *Histogram {
 	all := &Histogram{}
@@ -115,6 +120,23 @@ func (r *Result) RatioTo(other *Result) (Stat, bool) {
 	values := make([]float64, len(r.Samples))
 	for i, s := range r.Samples {
 		values[i] = s.Rate() / other.Samples[i].Rate()
+	}
+	return StatOf(values), true
+}
+
+// CPURatioTo compares the processor time per operation with another's: above 1 if this one needs
+// less. It is false if the repeats do not match, or the time is not known.
+func (r *Result) CPURatioTo(other *Result) (Stat, bool) {
+	if len(other.Samples) != len(r.Samples) || len(r.Samples) == 0 {
+		return Stat{}, false
+	}
+	values := make([]float64, len(r.Samples))
+	for i, s := range r.Samples {
+		o := other.Samples[i]
+		if s.CPU <= 0 || o.CPU <= 0 {
+			return Stat{}, false
+		}
+		values[i] = float64(o.CPU) / float64(o.Ops) / (float64(s.CPU) / float64(s.Ops))
 	}
 	return StatOf(values), true
 }

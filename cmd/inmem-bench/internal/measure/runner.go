@@ -154,5 +154,5 @@ func (r *Runner) trial(ctx context.Context, c *Case) (s *Sample, err error) {
 		}()
 	}
 	labels := pprof.Labels("workload", c.Name, "system", c.System.Name)
-	return t.measure(pprof.WithLabels(ctx, labels), &c.Workload, r.Length)
+	return t.measure(pprof.WithLabels(ctx, labels), &c.Workload, max(r.Length, c.Least))
 }

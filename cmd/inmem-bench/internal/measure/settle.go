@@ -32,3 +32,13 @@ func settle(ctx context.Context, used func() (time.Duration, bool), most time.Du
 		last = now
 	}
 }
+
+// Settle waits until this process leaves the processors alone, some seconds at most.
+func Settle(ctx context.Context) { settle(ctx, processorTime, settleMost) }
+
+// ProcessorTime is what this process has used so far, over all processors; 0 where that cannot be
+// learned.
+func ProcessorTime() time.Duration {
+	used, _ := processorTime()
+	return used
+}

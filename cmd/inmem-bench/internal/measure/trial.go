@@ -30,6 +30,9 @@ type Sample struct {
 	// Mallocs and Bytes count all allocations of the process during the timed part, those of
 	// background work and of the harness included.
 	Mallocs, Bytes uint64
+	// CPU is the processor time of the whole process during the timed part, background work and the
+	// garbage collector included: what others do on the machine does not count. 0 if unknown.
+	CPU time.Duration
 	// Exhausted says that the prepared work ended before the time did.
 	Exhausted bool
 	Metrics   []Metric
@@ -164,11 +167,13 @@ func (t *Trial) measure(ctx context.Context, w *Workload, length time.Duration) 
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	s := &Sample{Units: w.Units}
+	used := ProcessorTime()
 	var err error
 	s.Ops, s.Elapsed, err = phase(ctx, t, workers, length, cost, group)
 	if err != nil {
 		return nil, err
 	}
+	s.CPU = ProcessorTime() - used
 	runtime.ReadMemStats(&after)
 	s.Mallocs, s.Bytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
 	if ctx.Err() != nil {

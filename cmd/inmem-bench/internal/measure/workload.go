@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Config is what all workloads of one invocation share.
@@ -52,6 +53,10 @@ type Workload struct {
 	Workers int
 	// Heavy keeps the workload out of every selection but its full name and "all".
 	Heavy bool
+	// Long keeps the workload out of short runs: its setup takes long.
+	Long bool
+	// Least is the shortest time that each repeat is measured for, however short the others are.
+	Least time.Duration
 	// Extra keeps the workload out of the selection of everything; its group names it.
 	Extra bool
 	// Once says that a trial is one single operation, however long it takes, without a warm-up.

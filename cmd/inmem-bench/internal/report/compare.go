@@ -10,8 +10,7 @@ import (
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 )
 
-// compared are the systems that have a column, ours first: all that appear in a workload that a
-// peer or a limit shares with ours.
+// systems lists what was measured: ours, the peers, the limits.
 func (r *Report) systems() []measure.System {
 	var list []measure.System
 	for i := range r.Results {
@@ -20,10 +19,20 @@ func (r *Report) systems() []measure.System {
 			list = append(list, s)
 		}
 	}
+	rank := func(s measure.System) int {
+		switch {
+		case s.Limit:
+			return 2
+		case s.Peer:
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(list, func(a, b measure.System) int { return rank(a) - rank(b) })
 	return list
 }
 
-// names lists the workloads that several systems did, without doubles.
+// contested lists the workloads that a peer did, in order.
 func (r *Report) contested() []string {
 	var list []string
 	for i := range r.Results {
@@ -91,7 +100,7 @@ func (r *Report) bestOf(name string) string {
 	return best
 }
 
-const barFormat = "%-34s%-27s%6s  %-7s%-8s%-7s%s"
+const barFormat = "%-34s%-27s%5s%6s  %-7s%-7s%-7s%s"
 
 // bars writes a line for every goal.
 func (r *Report) bars(b *strings.Builder, s Style) {
@@ -100,7 +109,7 @@ func (r *Report) bars(b *strings.Builder, s Style) {
 		return
 	}
 	b.WriteString(s.bold(fmt.Sprintf(barFormat,
-		"the table of bars", "measured", "±", "step", "", "bar", "")) + "\n")
+		"the table of bars", "measured", "±", "cpu", "step", "", "bar", "")) + "\n")
 	last := ""
 	met := map[bars.State]int{}
 	passed := map[bars.State]int{}
@@ -113,12 +122,18 @@ func (r *Report) bars(b *strings.Builder, s Style) {
 		last = v.Row.Case
 		met[v.Bar()]++
 		passed[v.Step()]++
+		cpu := ""
+		if v.CPU > 0 {
+			cpu = significant(v.CPU)
+		}
 		fmt.Fprintf(b, "%s\n", fmt.Sprintf(barFormat, name, cut(v.Text, 26),
-			fmt.Sprintf("%.0f%%", 100*v.Spread),
-			v.Goal.Limit(v.Goal.Step), s.state(v.Step(), 8),
+			fmt.Sprintf("%.0f%%", 100*v.Spread), cpu,
+			v.Goal.Limit(v.Goal.Step), s.state(v.Step(), 7),
 			v.Goal.Limit(v.Goal.Bar), s.state(v.Bar(), 0)))
 	}
-	fmt.Fprintf(b, "\nFirst steps: %d passed, %d missed. Bars: %d met, %d missed.\n",
+	b.WriteString("\ncpu: the same ratio by the processor time of the process per operation, " +
+		"background work included\n")
+	fmt.Fprintf(b, "First steps: %d passed, %d missed. Bars: %d met, %d missed.\n",
 		passed[bars.Met], passed[bars.Missed], met[bars.Met], met[bars.Missed])
 }
 

@@ -42,10 +42,22 @@ func benchLine(r *Report, res *measure.Result, s *measure.Sample) string {
 		"\t%.0f B/op\t%.2f allocs/op", title(res.System.Name), res.Name, r.Machine.MaxProcs, s.Ops,
 		float64(s.Elapsed)/ops, s.Latency.Quantile(.5), s.Latency.Quantile(.99), s.Rate(),
 		float64(s.Bytes)/ops, float64(s.Mallocs)/ops)
+	if s.CPU > 0 {
+		line += fmt.Sprintf("\t%.0f cpu-ns/op", float64(s.CPU)/ops)
+	}
 	for _, m := range s.Metrics {
-		line += fmt.Sprintf("\t%.2f %s-%%", m.Value, m.Name)
+		line += fmt.Sprintf("\t%.2f %s", m.Value, metricUnit(m))
 	}
 	return line + "\n"
+}
+
+// metricUnit is a unit as the format wants it: one word.
+func metricUnit(m measure.Metric) string {
+	name := strings.ReplaceAll(m.Name, " ", "-")
+	if strings.HasPrefix(m.Unit, "%") {
+		return name + "-%"
+	}
+	return name
 }
 
 // title makes the first letter a capital, which the format wants behind "Benchmark".

@@ -43,6 +43,8 @@ type resultJSON struct {
 	Latency    latencyJSON      `json:"latency_ns"`
 	Allocs     measure.Stat     `json:"allocs_per_op"`
 	Bytes      measure.Stat     `json:"bytes_per_op"`
+	CPU        measure.Stat     `json:"cpu_ns_per_op"`
+	Unit       string           `json:"unit,omitempty"` // what is counted per second, if not operations
 	Ratio      *ratioJSON       `json:"ratio,omitempty"`
 	Metrics    []measure.Metric `json:"metrics,omitempty"`
 	Samples    []sampleJSON     `json:"samples"`
@@ -88,7 +90,7 @@ func (r *Report) JSON(w io.Writer) error {
 			Workload: res.Name, System: res.System.Name, Limit: res.System.Limit, About: res.About,
 			Mode: res.Mode, Goroutines: max(res.Workers, 1), Ops: n, Exhausted: res.Exhausted(),
 			OpsPerSec: res.Rate(), Latency: latency(res.Latency()), Allocs: res.Allocs(),
-			Bytes: res.AllocBytes(), Metrics: res.Metrics(),
+			Bytes: res.AllocBytes(), CPU: res.CPU(), Unit: res.Unit, Metrics: res.Metrics(),
 		}
 		if ratio, limit, ok := res.Ratio(r.Results); ok {
 			j.Ratio = &ratioJSON{limit, ratio}

@@ -153,7 +153,7 @@ func (r *Report) caution() string {
 func (r *Report) compared(res *measure.Result) string {
 	var parts []string
 	for _, m := range res.Metrics() {
-		parts = append(parts, percent(m.Value)+" "+m.Name)
+		parts = append(parts, figure(m))
 	}
 	if ratio, name, ok := res.Ratio(r.Results); ok {
 		if limit := r.find(res.Name, true); limit != nil {

@@ -3,6 +3,7 @@ package rows
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 )
@@ -16,22 +17,12 @@ const (
 	prefixSize = 24
 )
 
-// keys are prepared keys of 40 bytes, hundred after hundred with a common prefix of 24. They lie in
-// one piece of memory without pointers; key i is less than key i+1.
+// keys are numbered keys of 40 bytes, hundred after hundred with a common prefix of 24. Key i is
+// less than key i+1. As a rule they are prepared, in one piece of memory without pointers; where
+// the memory of the process is what is measured they are made when they are asked for.
 type keys struct {
-	text string
+	text string // all of them, or empty
 	n    int
-}
-
-func makeKeys(kind string, n int) keys {
-	text := make([]byte, 0, n*keySize)
-	for i := range n {
-		text = append(text, kind...)
-		text = appendDigits(text, i/groupSize, 6)
-		text = append(text, "/step-"...)
-		text = appendDigits(text, i, 11)
-	}
-	return keys{string(text), n}
 }
 
 // The kinds of keys: those that are loaded, and those that are never there before they are put.
@@ -39,6 +30,21 @@ const (
 	present = "tenant/app/agent-"
 	fresh   = "tenant/new/agent-"
 )
+
+func appendKey(text []byte, kind string, i int) []byte {
+	text = append(text, kind...)
+	text = appendDigits(text, i/groupSize, 6)
+	text = append(text, "/step-"...)
+	return appendDigits(text, i, 11)
+}
+
+func makeKeys(kind string, first, n int) keys {
+	text := make([]byte, 0, n*keySize)
+	for i := first; i < first+n; i++ {
+		text = appendKey(text, kind, i)
+	}
+	return keys{string(text), n}
+}
 
 func appendDigits(b []byte, v, digits int) []byte {
 	for range digits {
@@ -50,28 +56,76 @@ func appendDigits(b []byte, v, digits int) []byte {
 	return b
 }
 
-func (k keys) at(i int) string     { return k.text[i*keySize : (i+1)*keySize] }
-func (k keys) prefix(g int) string { return k.text[g*groupSize*keySize:][:prefixSize] }
-
-// cached makes keys once for each kind and number; a million of them are 40 MB.
-var cached struct {
-	sync.Mutex
-	made map[string]keys
+func (k keys) at(i int) string {
+	if k.text == "" {
+		return string(appendKey(make([]byte, 0, keySize), present, i))
+	}
+	return k.text[i*keySize : (i+1)*keySize]
 }
 
-func keysOf(kind string, n int) keys {
+func (k keys) prefix(g int) string { return k.at(g * groupSize)[:prefixSize] }
+
+// mostPrepared is the number of keys that may be prepared: 400 MB.
+const mostPrepared = 10_000_000
+
+// cached are the prepared keys of each number.
+var cached struct {
+	sync.Mutex // guards made
+	made map[int]keys
+}
+
+// keysOf are the first n keys that are loaded.
+func keysOf(n int) keys {
 	cached.Lock()
 	defer cached.Unlock()
-	name := fmt.Sprint(kind, n)
-	if k, found := cached.made[name]; found {
+	if k, found := cached.made[n]; found {
 		return k
 	}
 	if cached.made == nil {
-		cached.made = map[string]keys{}
+		cached.made = map[int]keys{}
 	}
-	k := makeKeys(kind, n)
-	cached.made[name] = k
+	k := makeKeys(present, 0, n)
+	cached.made[n] = k
 	return k
+}
+
+// freshKeys are keys to insert, in an order that looks random. They are made piece by piece while
+// they are used, which costs some ten nanoseconds each, and kept for the next trial.
+type freshKeys struct {
+	mu     sync.Mutex // held while a piece is made
+	pieces [mostFresh / pieceSize]atomic.Pointer[keys]
+}
+
+const (
+	mostFresh = 1 << 24
+	pieceSize = 1 << 14
+)
+
+var inserted freshKeys
+
+// at is key number i, below mostFresh. Any goroutine may ask.
+func (f *freshKeys) at(i int) string {
+	slot := &f.pieces[i/pieceSize]
+	piece := slot.Load()
+	if piece == nil {
+		piece = f.make(slot, i/pieceSize*pieceSize)
+	}
+	return piece.at(i % pieceSize)
+}
+
+func (f *freshKeys) make(slot *atomic.Pointer[keys], first int) *keys {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if piece := slot.Load(); piece != nil {
+		return piece
+	}
+	text := make([]byte, 0, pieceSize*keySize)
+	for i := first; i < first+pieceSize; i++ {
+		text = appendKey(text, fresh, shuffled(i, mostFresh))
+	}
+	piece := &keys{string(text), pieceSize}
+	slot.Store(piece)
+	return piece
 }
 
 // shuffled is place i of a fixed order of the numbers below n that looks random.

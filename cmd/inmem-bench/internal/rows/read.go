@@ -102,7 +102,7 @@ func (m *maker) fullScanTrial(f *shared) *measure.Trial {
 func scan(ctx context.Context, f *shared, prefix string, first, n int) error {
 	i := first
 	var wrong error
-	err := f.store.Scan(ctx, prefix, func(key, got string) bool {
+	err := f.store.Scan(ctx, prefix, "", func(key, got string) bool {
 		if i >= first+n || key != f.keys.at(i) || len(got) != valueSize ||
 			got[:9] != value(i)[:9] {
 			wrong = measure.Wrongf("scan of %q: place %d is %q with %.9q", prefix, i-first, key, got)

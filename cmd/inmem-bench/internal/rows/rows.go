@@ -28,13 +28,15 @@ func System(e engine.Engine) measure.System {
 	}
 }
 
-// Workloads lists the rows that the engine can do, in the order of the report.
+// Workloads lists the rows that the engine can do: first those with databases of their own, then by
+// the fixture that they share.
 func Workloads(e engine.Engine, cfg measure.Config) []measure.Workload {
-	m := &maker{e: e, cfg: cfg, memory: max(cfg.Memory, LeastMemory)}
+	m := &maker{e: e, cfg: cfg}
 	var all []measure.Workload
 	for _, group := range [][]measure.Workload{
-		m.puts(), m.contention(), m.strict(), m.loads(),
-		m.small(), m.thousand(), m.tenThousand(), m.million(),
+		m.puts(), m.contention(), m.strict(), m.loads(), m.costs(), m.sustained(), m.beyond(),
+		m.eleven(), m.hundred(), m.thousand(), m.tenThousand(), m.million(), m.tenMillion(),
+		m.ycsb(),
 	} {
 		for _, w := range group {
 			w.Extra = true
@@ -46,9 +48,15 @@ func Workloads(e engine.Engine, cfg measure.Config) []measure.Workload {
 
 // maker makes the rows of one engine.
 type maker struct {
-	e      engine.Engine
-	cfg    measure.Config
-	memory int64
+	e   engine.Engine
+	cfg measure.Config
+}
+
+// options are how the engine is opened for n keys of the usual size.
+func (m *maker) options(mode string, n, workers int) engine.Options {
+	// Four times what the keys and values are leaves every engine room for all of them.
+	memory := max(m.cfg.Memory, LeastMemory, int64(n)*4*(keySize+valueSize))
+	return engine.Options{Mode: mode, Memory: memory, Workers: workers}
 }
 
 // mode is the engine's mode for the configured one: rows are batched unless strict is asked for.
@@ -85,11 +93,11 @@ func (m *maker) fresh(n, workers int, mode string,
 	prepare func(s engine.Store) *measure.Trial) func(context.Context, string) (
 	*measure.Trial, error) {
 	return func(ctx context.Context, dir string) (*measure.Trial, error) {
-		s, err := m.e.Open(ctx, dir, engine.Options{Mode: mode, Memory: m.memory, Workers: workers})
+		s, err := m.e.Open(ctx, dir, m.options(mode, n, workers))
 		if err != nil {
 			return nil, err
 		}
-		if err := load(ctx, s, keysOf(present, n)); err != nil {
+		if err := load(ctx, s, keysOf(n)); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 		t := prepare(s)
@@ -120,10 +128,9 @@ func (m *maker) fixture(name string, n int) *shared {
 	f.Fixture = measure.Fixture{
 		Name: name,
 		Setup: func(ctx context.Context, dir string) (err error) {
-			f.dir, f.keys = dir, keysOf(present, n)
-			// Several goroutines use it in some rows; the map without a lock does not take part there.
-			o := engine.Options{Mode: m.mode(), Memory: m.memory}
-			if f.store, err = m.e.Open(ctx, dir, o); err != nil {
+			f.dir, f.keys = dir, keysOf(n)
+			// One row has two goroutines, which only read: that needs no lock on the map.
+			if f.store, err = m.e.Open(ctx, dir, m.options(m.mode(), n, 1)); err != nil {
 				return err
 			}
 			if err := load(ctx, f.store, f.keys); err != nil {

@@ -2,37 +2,56 @@ package rows
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 )
 
+// own is a row on a database of its own, with n keys in it.
+func (m *maker) own(n, workers int, p func(engine.Store) *measure.Trial) measure.Workload {
+	return measure.Workload{Workers: workers, Setup: m.fresh(n, workers, m.mode(), p)}
+}
+
 // puts write into a database of their own.
 func (m *maker) puts() []measure.Workload {
 	const n = 10_000
-	own := func(n, workers int, p func(engine.Store) *measure.Trial) measure.Workload {
-		return measure.Workload{Workers: workers, Setup: m.fresh(n, workers, m.mode(), p)}
-	}
 	return []measure.Workload{
 		m.writing("put_overwrite", "put a random one of 10,000 keys", 1,
-			own(n, 1, m.overwriteTrial(n))),
-		m.writing("put_insert", "put a new key, in random order", 1, own(0, 1, insertTrial(1, 1))),
+			m.own(n, 1, m.overwriteTrial(n))),
+		m.writing("put_insert", "put a new key, in random order", 1,
+			m.own(0, 1, insertTrial(1, 1))),
 		m.writing("multi_put/10", "transaction that puts 10 new keys", 10,
-			own(0, 1, insertTrial(1, 10))),
+			m.own(0, 1, insertTrial(1, 10))),
 		m.writing("read_modify_write", "transaction that adds one to a key", 1,
-			own(0, 1, countTrial(1))),
+			m.own(0, 1, countTrial(1))),
 		m.writing("cas", "read a key, compare, and set it if it still is the same", 1,
-			own(0, 1, casTrial)),
+			m.own(0, 1, casTrial)),
 	}
+}
+
+// sustained puts for half a minute, on request.
+func (m *maker) sustained() []measure.Workload {
+	const n = 10_000
+	all := []measure.Workload{
+		m.writing("put_overwrite_30s", "put a random one of 10,000 keys, for 30 s", 1,
+			m.own(n, 1, m.overwriteTrial(n))),
+		m.writing("put_insert_30s", "put a new key, in random order, for 30 s", 1,
+			m.own(0, 1, insertTrial(1, 1))),
+	}
+	for i := range all {
+		all[i].Heavy, all[i].Least = true, 30*time.Second
+	}
+	return all
 }
 
 // contention is several goroutines that write.
 func (m *maker) contention() []measure.Workload {
 	return []measure.Workload{
 		m.writing("same_key/4", "4 goroutines add one to the same key, each until it commits", 1,
-			measure.Workload{Workers: 4, Setup: m.fresh(0, 4, m.mode(), countTrial(4))}),
+			m.own(0, 4, countTrial(4))),
 		m.writing("disjoint_keys/8", "8 goroutines put new keys of their own", 1,
-			measure.Workload{Workers: 8, Setup: m.fresh(0, 8, m.mode(), insertTrial(8, 1))}),
+			m.own(0, 8, insertTrial(8, 1))),
 	}
 }
 
@@ -54,32 +73,43 @@ func (m *maker) strict() []measure.Workload {
 	return all
 }
 
-// small are the rows with 11 keys present, and a hundred.
-func (m *maker) small() []measure.Workload {
-	eleven, hundred := m.fixture("11 keys", 11), m.fixture("101 keys", 101)
-	return []measure.Workload{
-		m.on(eleven, "txn_read10_write1/11", "transaction: 10 reads and 1 write, 11 keys present",
-			measure.Workload{}, m.readWriteTrial(10)),
-		m.on(hundred, "txn_read100_write1/101", "transaction: 100 reads and 1 write, 101 keys present",
-			measure.Workload{}, m.readWriteTrial(100)),
-	}
-}
-
-// thousand are the rows with 1,000 keys present.
-func (m *maker) thousand() []measure.Workload {
-	f := m.fixture("1K keys", 1000)
-	return m.durable([]measure.Workload{
-		m.on(f, "begin_read/1k", "snapshot and 1 random get, 1,000 keys present",
-			measure.Workload{}, m.viewTrial),
-	})
-}
-
 // durable leaves rows out that a limit has no measure for.
-func (m *maker) durable(rows []measure.Workload) []measure.Workload {
+func (m *maker) durable(rows ...measure.Workload) []measure.Workload {
 	if m.e.Limit {
 		return nil
 	}
 	return rows
+}
+
+// sized are the rows that exist for every number of keys.
+func (m *maker) sized(f *shared, n int) []measure.Workload {
+	keys := fmt.Sprintf("%d keys present", n)
+	all := []measure.Workload{
+		m.on(f, "get_uniform/"+size(n), "get a random key, "+keys,
+			measure.Workload{}, m.uniformTrial(1)),
+		m.on(f, "txn_read10_write1/"+size(n), "transaction of 10 reads and 1 write, "+keys,
+			measure.Workload{}, m.readWriteTrial(10)),
+		m.on(f, "put_same/"+size(n), "put a random key with the value it has, "+keys,
+			measure.Workload{}, m.sameTrial),
+	}
+	return append(all, m.durable(
+		m.on(f, "begin_read/"+size(n), "snapshot and 1 random get, "+keys,
+			measure.Workload{}, m.viewTrial),
+	)...)
+}
+
+func (m *maker) eleven() []measure.Workload { return m.sized(m.fixture("11 keys", 11), 11) }
+
+func (m *maker) hundred() []measure.Workload {
+	f := m.fixture("101 keys", 101)
+	return []measure.Workload{
+		m.on(f, "txn_read100_write1/101", "transaction of 100 reads and 1 write, 101 keys present",
+			measure.Workload{}, m.readWriteTrial(100)),
+	}
+}
+
+func (m *maker) thousand() []measure.Workload {
+	return m.sized(m.fixture("1K keys", 1000), 1000)
 }
 
 // tenThousand are the rows with 10,000 keys present.
@@ -90,36 +120,50 @@ func (m *maker) tenThousand() []measure.Workload {
 		m.on(f, "get_hot", "get the middle one of 10,000 keys", measure.Workload{}, m.hotTrial),
 		m.on(f, "get_absent", "get an absent key, 10,000 others present",
 			measure.Workload{}, m.absentTrial),
-		m.on(f, "get_uniform/10k", "get a random one of 10,000 keys",
-			measure.Workload{}, m.uniformTrial(1)),
-		m.on(f, "get_uniform/10k_2g", "the same by 2 goroutines at once",
+		m.on(f, "get_uniform/10k_2g", "get a random key, 10,000 present, 2 goroutines at once",
 			measure.Workload{Workers: 2}, m.uniformTrial(2)),
 	}
-	return append(all, m.durable([]measure.Workload{
-		m.on(f, "scan_100", "read 100 neighbouring keys by their prefix, 10,000 present",
+	all = append(all, m.sized(f, n)...)
+	return append(all, m.durable(
+		m.on(f, "scan_100/10k", "read 100 neighbouring keys by their prefix, 10,000 present",
 			measure.Workload{}, m.scanTrial),
-		m.on(f, "scan_full", "read 10,000 keys in order",
+		m.on(f, "scan_full/10k", "read 10,000 keys in order",
 			measure.Workload{Units: n, Unit: "keys"}, m.fullScanTrial),
-	})...)
+	)...)
 }
 
 // million are the rows with 1,000,000 keys present.
 func (m *maker) million() []measure.Workload {
 	const n = 1_000_000
 	f := m.fixture("1M keys", n)
-	all := []measure.Workload{
-		m.on(f, "get_uniform/1m", "get a random one of 1,000,000 keys",
-			measure.Workload{}, m.uniformTrial(1)),
-		m.on(f, "txn_read10_write1/1m", "transaction: 10 reads and 1 write, 1M keys present",
-			measure.Workload{}, m.readWriteTrial(10)),
-		m.on(f, "txn_read100_write1/1m", "transaction: 100 reads and 1 write, 1M keys present",
-			measure.Workload{}, m.readWriteTrial(100)),
-	}
-	return append(all, m.durable([]measure.Workload{
-		m.on(f, "begin_read/1m", "snapshot and 1 random get, 1,000,000 keys present",
-			measure.Workload{}, m.viewTrial),
-		m.reopen(f, "open_killed/1m", "open a copy of the files of an open database, and get a key",
+	all := append(m.sized(f, n),
+		m.on(f, "txn_read100_write1/1m", "transaction of 100 reads and 1 write, 1M keys present",
+			measure.Workload{}, m.readWriteTrial(100)))
+	all = append(all, m.durable(
+		m.on(f, "scan_100/1m", "read 100 neighbouring keys by their prefix, 1M present",
+			measure.Workload{}, m.scanTrial),
+		m.on(f, "scan_full/1m", "read 1,000,000 keys in order",
+			measure.Workload{Units: n, Unit: "keys"}, m.fullScanTrial),
+		m.reopen(f, "open_killed/1m", "open a copy of the files of an open database, get a key",
 			false),
-		m.reopen(f, "open_closed/1m", "open after a close, and get a key; 1,000,000 keys", true),
-	})...)
+		m.reopen(f, "open_closed/1m", "open after a close, get a key; 1,000,000 keys", true),
+	)...)
+	return long(all)
+}
+
+// tenMillion are the rows with 10,000,000 keys present, on request.
+func (m *maker) tenMillion() []measure.Workload {
+	all := m.sized(m.fixture("10M keys", mostPrepared), mostPrepared)
+	for i := range all {
+		all[i].Heavy = true
+	}
+	return long(all)
+}
+
+// long marks rows that short runs leave out.
+func long(all []measure.Workload) []measure.Workload {
+	for i := range all {
+		all[i].Long = true
+	}
+	return all
 }

@@ -17,9 +17,9 @@ func (m *maker) loads() []measure.Workload {
 	const n = 1_000_000
 	return []measure.Workload{m.row("load/1m", "load 1,000,000 keys in random order, and flush",
 		measure.Workload{
-			Once: true, Units: n, Unit: "keys",
+			Once: true, Long: true, Units: n, Unit: "keys",
 			Setup: m.fresh(0, 1, m.mode(), func(s engine.Store) *measure.Trial {
-				k := keysOf(present, n)
+				k := keysOf(n)
 				return &measure.Trial{
 					Op: func(ctx context.Context, _, _ int) error {
 						if err := load(ctx, s, k); err != nil {
@@ -58,7 +58,7 @@ func (m *maker) reopen(f *shared, name, about string, closed bool) measure.Workl
 		if err := copyTree(dir, f.dir); err != nil {
 			return nil, err
 		}
-		o := engine.Options{Mode: m.mode(), Memory: m.memory}
+		o := m.options(m.mode(), f.keys.n, 1)
 		if closed {
 			s, err := m.e.Open(ctx, dir, o)
 			if err != nil {

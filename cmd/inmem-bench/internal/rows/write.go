@@ -10,27 +10,22 @@ import (
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 )
 
-// mostFresh is the number of keys that one trial can insert.
-const mostFresh = 1_000_000
-
 // insertTrial puts new keys in random order; the workers take turns in numbering.
 func insertTrial(workers, perOp int) func(engine.Store) *measure.Trial {
 	return func(s engine.Store) *measure.Trial {
-		k := keysOf(fresh, mostFresh)
+		k := &inserted
 		return &measure.Trial{
 			Op: func(ctx context.Context, worker, i int) error {
 				first := (i*workers + worker) * perOp
-				if first+perOp > k.n {
+				if first+perOp > mostFresh {
 					return measure.ErrExhausted
 				}
 				if perOp == 1 {
-					at := shuffled(first, k.n)
-					return s.Put(ctx, k.at(at), value(at))
+					return s.Put(ctx, k.at(first), value(first))
 				}
 				return s.Update(ctx, func(tx engine.Tx) error {
 					for j := first; j < first+perOp; j++ {
-						at := shuffled(j, k.n)
-						if err := tx.Put(ctx, k.at(at), value(at)); err != nil {
+						if err := tx.Put(ctx, k.at(j), value(j)); err != nil {
 							return err
 						}
 					}
@@ -40,7 +35,7 @@ func insertTrial(workers, perOp int) func(engine.Store) *measure.Trial {
 			Check: func(ctx context.Context, done []int) error {
 				for worker, n := range done {
 					for i := 0; i < n; i += n/1000 + 1 {
-						at := shuffled((i*workers+worker)*perOp, k.n)
+						at := (i*workers + worker) * perOp
 						got, found, err := s.Get(ctx, k.at(at), nil)
 						if err := expectValue(k.at(at), value(at), got, found, err); err != nil {
 							return err
@@ -56,7 +51,7 @@ func insertTrial(workers, perOp int) func(engine.Store) *measure.Trial {
 // overwriteTrial puts random keys of those that are there.
 func (m *maker) overwriteTrial(n int) func(engine.Store) *measure.Trial {
 	return func(s engine.Store) *measure.Trial {
-		r, k := &m.readers(1)[0], keysOf(present, n)
+		r, k := &m.readers(1)[0], keysOf(n)
 		newest := make([]int, n)
 		for i := range newest {
 			newest[i] = i
@@ -77,6 +72,18 @@ func (m *maker) overwriteTrial(n int) func(engine.Store) *measure.Trial {
 				return nil
 			},
 		}
+	}
+}
+
+// sameTrial puts random keys of the fixture with the values they have: nobody else notices.
+func (m *maker) sameTrial(f *shared) *measure.Trial {
+	r := &m.readers(1)[0]
+	return &measure.Trial{
+		Op: func(ctx context.Context, _, _ int) error {
+			i := r.draw(f.keys)
+			return f.store.Put(ctx, f.keys.at(i), value(i))
+		},
+		Check: func(ctx context.Context, _ []int) error { return sample(ctx, f.store, f.keys) },
 	}
 }
 
