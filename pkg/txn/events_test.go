@@ -414,7 +414,7 @@ func TestAppendsCountTowardsTheLimits(t *testing.T) {
 
 // A write to a key of the index is written, whatever event is shown there.
 func TestWritesStandBesideShownEvents(t *testing.T) {
-	w := newWorld(t, Config{})
+	w := newWorld(t, Config{MaxWrites: 5})
 	tx, s := w.begin(Options{})
 	at := func(seq uint64) string { return codec.EventTypeKey("a", seq) }
 	_, err := s.Delete(t.Context(), codec.Events.Index(), at(1))
@@ -427,12 +427,29 @@ func TestWritesStandBesideShownEvents(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Counts{Puts: 1, Deletes: 1, Appends: 3,
 		Bytes: 9 + int64(len(at(1)+at(2))) + 1}, tx.Counts())
+	_, err = s.Put(t.Context(), index, "k", nil, 0)
+	require.ErrorIs(t, err, codec.ErrTooLarge, "five are the limit")
 	w.stub.commit = func(context.Context, *backend.Request) (backend.Outcome, error) {
 		return backend.Outcome{}, nil
 	}
 	_, err = tx.Commit(t.Context())
 	require.NoError(t, err)
 	require.Len(t, w.stub.requests[0].Writes, 2)
+}
+
+// Who appended finds his events when he is told of the version.
+func TestAppendsSettle(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.stub.published = func(uint64) uint64 { return 0 }
+	_, version, err := w.Scope(w.scope).Append(t.Context(), []Event{event("a", "0")})
+	require.NoError(t, err)
+	require.Equal(t, []uint64{version}, w.stub.waited)
+	w.stub.waitErr = backend.ErrStorage
+	placed, later, err := w.Scope(w.scope).Append(t.Context(), []Event{event("a", "1")})
+	var unknown *backend.UnknownOutcomeError
+	require.ErrorAs(t, err, &unknown)
+	require.Equal(t, unknown.Version, later)
+	require.Equal(t, uint64(1), placed[0].Sequence)
 }
 
 // A transaction that was ended to free memory says so when its events are lost.

@@ -144,7 +144,10 @@ func TestFirstReadThatCannotBeginAnew(t *testing.T) {
 func TestARetryTakesATurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slept := make(chan time.Duration, 1)
-		m, run := modelManager(t, Config{Sleep: func(_ context.Context, d time.Duration) error {
+		var m *Manager
+		var run *backend.Scope
+		m, run = modelManager(t, Config{Sleep: func(_ context.Context, d time.Duration) error {
+			require.True(t, m.queue.isHot(newHotKey(run.Record, codec.Cells, "a")))
 			slept <- d
 			return nil
 		}})

@@ -200,7 +200,7 @@ func (s *queueShard) overdue(k hotKey, w *waiter, holder uint64) (now uint64, mi
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lines[k]
-	if w.number != 0 || l.number != holder || l.first != w {
+	if l.number != holder || l.first != w {
 		return l.number, false
 	}
 	s.pass(&l)
