@@ -118,7 +118,7 @@ func (c Cell) isTerminal(ctx context.Context, s txn.Scope) (bool, error) {
 		return false, err
 	}
 	now, err := c.get(ctx, s)
-	if err != nil || !now.Exists {
+	if err != nil {
 		return false, err
 	}
 	return slices.Contains(m.Terminal, state(now.Value)), nil

@@ -50,7 +50,7 @@ func (c Cell) define(ctx context.Context, m *Machine) (uint64, error) {
 		if err != nil {
 			return err
 		}
-		if had = 0; before.Exists && bytes.Equal(before.Value, data) {
+		if before.Exists && bytes.Equal(before.Value, data) {
 			if c.scope.Direct() {
 				had = before.Version
 			}

@@ -266,6 +266,34 @@ func TestDeleteEndsTheMachine(t *testing.T) {
 	}
 }
 
+// Of racing deletes one says true: the answer of a direct one is that of its commit, with a machine
+// or without.
+func TestRacingDeletes(t *testing.T) {
+	ctx, w := t.Context(), newWorld(t)
+	c := w.cell("c")
+	remove := func() bool {
+		existed, err := c.Delete(ctx)
+		require.NoError(t, err)
+		return existed
+	}
+	for _, prepare := range []func(){
+		func() { begins(t, c, job(), "done") },
+		func() { must(t)(c.Store(ctx, codec.Null())) },
+	} {
+		prepare()
+		w.stub.between = func() { require.True(t, remove()) }
+		require.False(t, remove())
+		w.stub.between = prepare
+		require.True(t, remove(), "what is there at the commit counts")
+		prepare()
+		w.stub.between = func() {
+			require.True(t, remove())
+			prepare()
+		}
+		require.True(t, remove())
+	}
+}
+
 // What no cell could be governed by is refused, with the reason.
 func TestDefineRefuses(t *testing.T) {
 	ctx, w := t.Context(), newWorld(t)
@@ -418,6 +446,8 @@ func guarded() Machine {
 		{From: "a", Event: "but gone", To: "g", Guard: "missing"},
 		{From: "a", Event: "no more", To: "h", Guard: "refuse"},
 		{From: "a", Event: "at all", To: "h", Guard: "refuse"},
+		{From: "a", Event: "gone first", To: "i", Guard: "missing"},
+		{From: "a", Event: "then yes", To: "i", Guard: "agree"},
 	}}
 }
 
@@ -442,6 +472,7 @@ func TestR173Guards(t *testing.T) {
 			{"free", "f", nil, nil},
 			{"no, no", "g", errNotYet, codec.ErrInvalidArgument},
 			{"no more", "h", errNotYet, errNotYet},
+			{"then yes", "i", nil, codec.ErrInvalidArgument},
 		} {
 			check := func(want error, do func(Cell) error) {
 				v := begins(t, w.cell("c"), guarded(), "a")
@@ -498,6 +529,7 @@ func TestGuardsReadWhatTheStepReads(t *testing.T) {
 		w := newWorld(t)
 		closed := errors.New("the door is closed")
 		w.guards = Guards{"door": func(ctx context.Context, g GuardContext) error {
+			require.False(t, g.Scope.Direct(), "nothing that commits by itself")
 			if ok, err := New(g.Scope).Cell("open").Exists(ctx); err != nil || !ok {
 				return errors.Join(err, closed)
 			}
