@@ -49,11 +49,11 @@
 //
 // # Cost
 //
-// An append costs about what a KV put costs, and one SHA-256 of the payload, which is computed
-// outside of all locks, and a shorter one. It writes the event and its entry in the index of events
-// by type. Get is one lookup. Range and List cost what they yield; Since and Until add a binary
-// search over the log, O(log n) lookups. By type all is found through the index: List costs by its
-// hits, Types by the number of types, CountType by what it counts. Head and Len cost one seek.
+// An append writes the event and its entry in the index of events by type: about what a transaction
+// of two KV puts costs. Besides, it takes two SHA-256, that of the payload outside of all locks.
+// Get is one lookup. Range and List cost what they yield; Since and Until add a binary search over
+// the log, O(log n) lookups. By type all is found through the index: List costs by its hits, Types
+// by the number of types, CountType by what it counts. Len costs one seek, Head one more lookup.
 // Verify reads and hashes everything.
 //
 // The index is derived from the log and can be made anew: see VerifyIndex and RebuildIndex. It has

@@ -69,10 +69,9 @@ func TestR161AgainstASlice(t *testing.T) {
 	}
 }
 
-var (
-	someTypes = []string{"a", "b", "ab", "a\x00", "a\x00\x01", "\x00", "__meta__", "/", "\u00ff"}
-	drawType  = rapid.SampledFrom(someTypes)
-)
+var drawType = rapid.SampledFrom([]string{
+	"a", "b", "ab", "a\x00", "a\x00\x01", "\x00", "__meta__", "/", "\u00ff",
+})
 
 func drawEvents(t *rapid.T) []NewEvent {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) NewEvent {
@@ -124,9 +123,13 @@ func checkAgainstSlice(t *rapid.T, form string) {
 			},
 			"": func(t *rapid.T) {
 				checkReads(ctx, t, l, state, drawOptions(t))
-				checkReads(ctx, t, view, before, drawOptions(t))
-				if tx != nil {
-					checkReads(ctx, t, outside, before, ListOptions{})
+				switch rapid.IntRange(0, 7).Draw(t, "look at") {
+				case 0:
+					checkReads(ctx, t, view, before, drawOptions(t))
+				case 1:
+					if tx != nil {
+						checkReads(ctx, t, outside, before, drawOptions(t))
+					}
 				}
 			},
 		})
@@ -226,11 +229,10 @@ func checkReads(ctx context.Context, t *rapid.T, l Log, state twin, o ListOption
 	}
 	slices.Sort(types)
 	require.Equal(t, types, all(t, l.Types(ctx)))
-	for _, typ := range someTypes {
-		count, err := l.CountType(ctx, typ)
-		require.NoError(t, err)
-		require.Equal(t, counts[typ], count, "%q", typ)
-	}
+	typ := drawType.Draw(t, "counted")
+	count, err := l.CountType(ctx, typ)
+	require.NoError(t, err)
+	require.Equal(t, counts[typ], count, "%q", typ)
 	found, err := l.Verify(ctx)
 	require.NoError(t, err)
 	require.Equal(t, v, found)
