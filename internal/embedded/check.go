@@ -163,7 +163,7 @@ func (p *plan) settle(now int64) error {
 func (p *plan) empty() bool { return p.live == 0 && len(p.req.Appends) == 0 }
 
 // apply puts the commit into the memtable, where readers do not see it before its version is
-// published. REQUIRES: the commit lock, and that the batch is in Pebble.
+// published. REQUIRES: the commit lock, and that the batch is logged.
 func (p *plan) apply() {
 	for i := range p.scopes {
 		s := &p.scopes[i]

@@ -23,7 +23,8 @@ import (
 //		          conditions, reads and ranges still hold
 //		settle    drop deletes and expiries that have nothing to do; nothing left: unlock, done
 //		stamp     take the version, the time, the commit numbers, the event sequences; patch them in
-//		log       hand the batch to Pebble's log
+//		log       queue the batch for Pebble; where the commit is to wait for the disk, or is
+//		          large, hand it to Pebble's log at once, behind everything that is queued
 //		apply     put it into the memtable, not yet visible
 //		publish   let readers see it (strict databases: after the wait)
 //		unlock
@@ -35,10 +36,11 @@ import (
 //  2. Nothing under the lock reads the disk. What check and settle need of keys that are not in
 //     the memtable was read by prepare at a pinned version, and cannot have changed since without
 //     an entry in the memtable (named invariant in pins.go).
-//  3. A version is visible only when every commit up to it is in the memtable and in Pebble, and
-//     in a strict database on stable storage: a sync covers the log up to its end, so it makes
-//     everything before durable too, and published versions may simply be raised.
-//  4. After a fault nothing is stamped: the log on disk ends with the last commit before it.
+//  3. A version is visible only when every commit up to it is in the memtable, and in Pebble or in
+//     the queue before it (handover.go); in a strict database on stable storage: a sync covers the
+//     log up to its end, so it makes everything before durable too, and published versions may
+//     simply be raised.
+//  4. After a fault nothing is stamped: the log on disk ends with a commit before it.
 //
 // Why not simply sync under the lock: each sync would carry one commit. Waiting outside lets all
 // commits that were logged meanwhile share the next one.
@@ -163,28 +165,28 @@ func (d *DB) running() error {
 	return d.fault.err()
 }
 
-// log hands the batch to Pebble. A failure of the log is seen by storeFS and sets the fault; Pebble
-// itself would not tell. REQUIRES: the commit lock.
+// log gives the batch its place in the log: in Pebble, or in the queue that leads there. A failure
+// of the log is seen by storeFS and sets the fault; Pebble itself would not tell. REQUIRES: the
+// commit lock.
 func (d *DB) log(p *plan) error {
-	size := uint64(p.batch.Len())
-	apply := d.applyQuietly
-	if p.wait = d.mustSync(p.req.Durability); p.wait {
-		apply = d.applyForSync
+	d.counters.bytesLogged.Add(uint64(p.batch.Len()))
+	p.wait = d.mustSync(p.req.Durability)
+	switch {
+	case p.wait:
+		return d.handover.direct(p, d.applyForSync)
+	case p.batch.Len() >= d.handover.most:
+		return d.handover.direct(p, d.applyQuietly)
 	}
-	if err := apply(p.batch); err != nil {
-		return err
-	}
-	d.counters.bytesLogged.Add(size)
-	d.marks.logged.Store(p.version)
+	d.handover.add(p)
 	return nil
 }
 
-// applyQuietly hands a batch to Pebble without a sync. REQUIRES: the commit lock.
+// applyQuietly hands a batch to Pebble without a sync. REQUIRES, for commits: handover.pushing.
 func (d *DB) applyQuietly(b *pebble.Batch) error {
 	return d.guarded("log", func() error { return d.store.Apply(b, pebble.NoSync) })
 }
 
-// applyForSync hands over a batch whose sync the caller will wait for. REQUIRES: the commit lock.
+// applyForSync hands over a batch whose sync the caller will wait for. REQUIRES: handover.pushing.
 func (d *DB) applyForSync(b *pebble.Batch) error {
 	return d.guarded("log", func() error { return d.store.ApplyNoSyncWait(b, pebble.Sync) })
 }

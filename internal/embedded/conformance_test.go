@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -22,13 +23,27 @@ func TestConformance(t *testing.T) {
 	t.Run("spilling", func(t *testing.T) {
 		backendtest.Run(t, func(t testing.TB) backendtest.Env { return newEnv(t, Batched, true) })
 	})
+	// The other databases hand over when they must: their load is more than most tests write.
+	for _, spilling := range []bool{false, true} {
+		t.Run(fmt.Sprintf("eager hand-over/spilling=%v", spilling), func(t *testing.T) {
+			backendtest.Run(t, func(t testing.TB) backendtest.Env {
+				return newEnv(t, Batched, spilling, eagerHandover)
+			})
+		})
+	}
 }
 
+// eagerHandover has every commit handed over as soon as it is queued.
+func eagerHandover(o *Options) { o.load = 1 }
+
 // newEnv opens an engine on a file system in memory for the suite.
-func newEnv(t testing.TB, mode Mode, spilling bool) backendtest.Env {
+func newEnv(t testing.TB, mode Mode, spilling bool, also ...func(*Options)) backendtest.Env {
 	clock := backendtest.NewClock()
 	o := memOptions()
 	o.Mode, o.Clock, o.SweepInterval, o.evictEagerly = mode, clock.Now, -1, spilling
+	for _, change := range also {
+		change(&o)
+	}
 	db, err := Open(context.Background(), o)
 	require.NoError(t, err)
 	env := backendtest.Env{

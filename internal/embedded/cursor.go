@@ -9,8 +9,9 @@ import (
 )
 
 // A scan needs no merge of memtable and store: a complete scope is in the memtable as a whole, and
-// everything published is in the store. So a scan walks the memtable while the scope is complete,
-// and goes on in the store, behind the last key it gave out, if an eviction ends that on the way.
+// everything published is in the store, or is brought there first. So a scan walks the memtable
+// while the scope is complete, and goes on in the store, behind the last key it gave out, if an
+// eviction ends that on the way.
 
 // Scan implements backend.Reader.
 func (d *DB) Scan(

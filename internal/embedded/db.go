@@ -56,6 +56,7 @@ type DB struct {
 	// them to wait for the last one.
 	commitGate, storeGate sync.RWMutex
 
+	handover  *handover
 	syncer    *syncer
 	keeper    *keeper
 	sweeper   *sweeper
@@ -127,6 +128,7 @@ func (d *DB) Close() error {
 	d.commitGate.Lock() // never given back: nobody may enter again
 	close(d.syncer.stop)
 	<-d.syncer.done
+	d.handover.quit()
 	close(d.keeper.stop)
 	<-d.keeper.done
 	err := d.syncNow()

@@ -127,6 +127,7 @@ func (p *plan) encodeDeadline(w *planWrite) error {
 
 // encodeJournals adds the journal record of each scope that is written to.
 func (p *plan) encodeJournals() {
+	p.journalAt = p.batch.Len()
 	for i := range p.scopes {
 		s := &p.scopes[i]
 		if len(s.changes) == 0 {
@@ -179,6 +180,7 @@ func (p *plan) stamp(version uint64, now int64) {
 		rec.Scopes = append(rec.Scopes, codec.ScopeCommit{Scope: s.handle.Number, Number: s.number})
 	}
 	p.numbers = rec.Scopes
+	p.commitAt = p.batch.Len()
 	p.scratch = codec.AppendCommitKey(p.scratch[:0], version)
 	p.scratch2 = codec.AppendCommitRecord(p.scratch2[:0], rec)
 	p.set(p.scratch, p.scratch2)

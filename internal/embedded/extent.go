@@ -34,7 +34,11 @@ func (d *DB) Commits(
 	if d.closed.Load() {
 		return none, backend.ErrClosed
 	}
-	c, err := d.extent(s.Number, min(at, d.published.load()))
+	at = min(at, d.published.load())
+	if err := d.handover.reach(at); err != nil {
+		return none, err
+	}
+	c, err := d.extent(s.Number, at)
 	if d.gone(st) {
 		return none, goneError(s) // while it was read
 	}

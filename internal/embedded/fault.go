@@ -25,6 +25,16 @@ func newFault() *fault {
 // stick says that Pebble does not come to rest any more.
 func (f *fault) stick() { f.stuckOnce.Do(func() { close(f.stuck) }) }
 
+// isStuck tells whether Pebble does not come to rest any more.
+func (f *fault) isStuck() bool {
+	select {
+	case <-f.stuck:
+		return true
+	default:
+		return false
+	}
+}
+
 // faultError is a sticky storage failure; it matches backend.ErrStorage and its cause.
 type faultError struct {
 	op    string

@@ -168,6 +168,10 @@ func (g *graveyard) free(ctx context.Context, graves []grave) (err error) {
 		if err := g.db.published.wait(ctx, newest.version, g.db.running); err != nil {
 			return err
 		}
+		// What they wrote last must not reach the store behind the deletions.
+		if err := g.db.handover.reach(newest.version); err != nil {
+			return err
+		}
 		done, failed := g.db.freeScopes(ctx, some)
 		g.remove(done)
 		if err = errors.Join(err, failed); ctx.Err() != nil {

@@ -398,6 +398,7 @@ func TestDamageDoesNotStopTheGraveyard(t *testing.T) {
 	}
 	graves := db.graveyard.list()
 	require.Len(t, graves, 2)
+	require.NoError(t, db.handover.push())
 	note := graveKey(graves[1])
 	spoiled := append([]byte{}, note...)
 	value, closer, err := db.store.Get(note)

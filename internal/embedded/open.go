@@ -61,6 +61,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	d.fs = newStoreFS(d.opts.FS, d.fault, d.onFault, d.counters.sync)
 	d.maxKept = int(min(d.opts.MemoryBudget/64, codec.MaxValueSize))
 	d.space = newSpace(&d.opts)
+	d.handover = newHandover(d)
 	if err := d.open(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.opts.Dir, err)
 	}
@@ -288,6 +289,7 @@ func (d *DB) adopt(s sentinel) error {
 	d.clock.high.Store(d.order.time)
 	d.published.raise(last)
 	d.durable.raise(last)
+	d.handover.handed.raise(last)
 	d.flushed.Store(s.Flushed)
 	d.order.version = max(last, s.Versions)
 	d.lastScope.Store(s.Scopes)
@@ -353,6 +355,7 @@ func (d *DB) serve() {
 	} else {
 		close(d.syncer.done)
 	}
+	go d.handover.run()
 	go d.keeper.run()
 	d.sweeper = startSweeper(d)
 	d.graveyard.start()

@@ -63,6 +63,9 @@ type Options struct {
 
 	// evictEagerly empties the memtable after every commit, as far as open transactions allow (tests).
 	evictEagerly bool
+	// load is what is worth a load of the hand-over, in bytes; 0: the default. Databases that evict
+	// eagerly have no queue unless it is set (tests).
+	load int
 
 	_ struct{}
 }

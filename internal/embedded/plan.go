@@ -25,11 +25,13 @@ type plan struct {
 	ranges     []rangeGroup
 	conditions []backend.Record // what prepare found, in the order of req.Conditions
 
-	batch    *pebble.Batch
-	patches  []int  // where in the batch a version goes
-	scratch  []byte // for keys
-	scratch2 []byte // for values
-	numbers  []codec.ScopeCommit
+	batch   *pebble.Batch
+	patches []int // where in the batch a version goes
+	// Where in the batch the journal records begin, and where the commit record does.
+	journalAt, commitAt int
+	scratch             []byte // for keys
+	scratch2            []byte // for values
+	numbers             []codec.ScopeCommit
 
 	seen     uint64 // newest commit when the request was checked
 	existed  int

@@ -16,7 +16,8 @@ import (
 )
 
 // The read path: the scope's state, the memtable, and only if that cannot tell, the store. Every
-// commit is in the store before it is published, so the store can always answer.
+// published commit is in the store or queued for it. Who reads the store at a version has that much
+// handed over first (handover.reach), so the store can always answer.
 
 // hitSample is one in how many memory hits are counted: counting each would cost as much as the
 // get.
@@ -33,20 +34,22 @@ func (d *DB) Get(
 	if err != nil {
 		return backend.Record{}, err
 	}
-	if rec, ok := st.remembered(p, key, at); ok {
+	rec, ok := st.remembered(p, key, at)
+	if ok {
 		if rand.Uint32()%hitSample == 0 {
 			d.counters.hits.Add(hitSample)
 		}
 		return rec, nil
 	}
-	rec, err := d.getStored(ctx, s, p, key, at)
+	rec, err = d.getStored(ctx, s, p, key, at, rec.Hint != 0)
 	if err == nil && d.gone(st) {
 		err = goneError(s) // while it was read
 	}
 	return rec, err
 }
 
-// remembered answers from memory if that can tell.
+// remembered answers from memory if that can tell. If it cannot, the record has at most a Hint: it
+// says that memory has the key, in other versions.
 func (st *scopeState) remembered(p codec.Primitive, key string, at uint64) (backend.Record, bool) {
 	rec, ref, answer := st.mem.Get(byte(p), key, at)
 	switch {
@@ -55,7 +58,7 @@ func (st *scopeState) remembered(p codec.Primitive, key string, at uint64) (back
 	case answer == memtable.Found && !rec.Elsewhere:
 		return toRecord(rec, ref), true
 	}
-	return backend.Record{}, false
+	return backend.Record{Hint: uint64(ref)}, false
 }
 
 func toRecord(r memtable.Record, ref memtable.Ref) backend.Record {
@@ -67,10 +70,10 @@ func toRecord(r memtable.Record, ref memtable.Ref) backend.Record {
 
 // getStored answers from the store and offers what it read to the memtable.
 //
-// The pin makes the offer sound: what is newest in the store at the pinned version is the newest
-// there is, unless the memtable has something newer, because nothing above a pin is ever evicted.
+// known says that the memtable has the key, in other versions: they may still be on their way into
+// the store. Of a key that it does not know nothing is, because nothing queued is ever evicted.
 func (d *DB) getStored(
-	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,
+	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64, known bool,
 ) (backend.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return backend.Record{}, err
@@ -83,17 +86,31 @@ func (d *DB) getStored(
 		return backend.Record{}, backend.ErrClosed
 	}
 	d.counters.storeReads.Add(1)
+	if known {
+		if err := d.handover.reach(min(at, d.published.load())); err != nil {
+			return backend.Record{}, err
+		}
+	}
 	pin := d.pins.acquire()
 	defer pin.Release()
-	newest, err := d.readStore(s.Number, p, key, pin.version)
+	since := d.vouched(pin)
+	newest, err := d.readStore(s.Number, p, key, since)
 	if err != nil {
 		return backend.Record{}, err
 	}
-	d.offer(s, p, key, newest, pin)
-	if newest.Version <= at && at <= pin.version {
+	d.offer(s, p, key, newest, pin, since)
+	if newest.Version <= at && (at <= since || !known) {
 		return newest, nil
 	}
 	return d.readStore(s.Number, p, key, at)
+}
+
+// vouched is the version at which the store knows the newest of a key, unless the memtable has
+// something newer: nothing above a pin is ever evicted, and nothing above what was handed over.
+// Were the second left out, a commit could be handed over and evicted between a read of the store
+// and the offer of what it found.
+func (d *DB) vouched(pin *pin) uint64 {
+	return min(pin.version, d.handover.handed.load())
 }
 
 // lookup answers from memory or the store, and offers nothing. REQUIRES: the caller keeps the store
@@ -102,8 +119,14 @@ func (d *DB) lookup(
 	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,
 ) (backend.Record, error) {
 	if st := d.state(s); st != nil {
-		if rec, ok := st.remembered(p, key, at); ok {
+		rec, ok := st.remembered(p, key, at)
+		if ok {
 			return rec, nil
+		}
+		if rec.Hint != 0 {
+			if err := d.handover.reach(at); err != nil {
+				return backend.Record{}, err
+			}
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -112,10 +135,10 @@ func (d *DB) lookup(
 	return d.readStore(s.Number, p, key, at)
 }
 
-// offer puts a record that was read at a pinned version into the memtable, if the writer is not
-// busy.
+// offer puts a record that was read at a version into the memtable, if the writer is not busy. The
+// version is at most the pinned one.
 func (d *DB) offer(
-	s *backend.Scope, p codec.Primitive, key string, r backend.Record, pin *pin,
+	s *backend.Scope, p codec.Primitive, key string, r backend.Record, pin *pin, since uint64,
 ) {
 	if len(r.Value) > d.maxKept || !d.commitLock.TryLock() {
 		return
@@ -126,7 +149,7 @@ func (d *DB) offer(
 	}
 	d.stateLocked(s).mem.Admit(byte(p), key, memtable.Record{
 		Version: r.Version, Stamp: r.Stamp, Expiry: r.Expiry, Deleted: r.Deleted, Value: r.Value,
-	}, pin.version)
+	}, since)
 	d.spillLocked()
 }
 
@@ -221,6 +244,9 @@ func (d *DB) CommitRecord(ctx context.Context, version uint64) (codec.CommitReco
 	defer d.storeGate.RUnlock()
 	if d.closed.Load() {
 		return codec.CommitRecord{}, backend.ErrClosed
+	}
+	if err := d.handover.reach(version); err != nil {
+		return codec.CommitRecord{}, err
 	}
 	return d.commitRecord(version)
 }

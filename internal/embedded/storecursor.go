@@ -43,6 +43,9 @@ func (d *DB) openStoreCursor(
 	if d.closed.Load() {
 		return nil, backend.ErrClosed
 	}
+	if err := d.handover.reach(min(at, d.published.load())); err != nil {
+		return nil, err
+	}
 	it, err := d.store.NewIter(&pebble.IterOptions{
 		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, n, p, r.End),
 	})

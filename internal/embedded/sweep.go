@@ -107,6 +107,9 @@ func (d *DB) dueKeys(ctx context.Context, after []byte) ([]due, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.handover.push(); err != nil {
+		return nil, err
+	}
 	now := d.clock.now()
 	end := codec.ExpiryUserKey(now+1, 0, codec.KV, "")[:16]
 	it, err := d.store.NewIter(&pebble.IterOptions{

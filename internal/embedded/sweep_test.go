@@ -31,6 +31,7 @@ func putTTL(
 
 // entries counts the index entries by deadline that are left.
 func entries(t *testing.T, db *DB) (n int) {
+	require.NoError(t, db.handover.push())
 	lower, err := codec.AppendKey(nil, codec.SystemScope, codec.Expiries, "")
 	require.NoError(t, err)
 	it, err := db.store.NewIter(&pebble.IterOptions{

@@ -96,6 +96,9 @@ func (d *DB) syncNow() error {
 	if upTo <= d.durable.load() {
 		return nil
 	}
+	if err := d.handover.push(); err != nil {
+		return err
+	}
 	// An empty log record with a sync covers everything before it.
 	err := d.guarded("sync", func() error { return d.store.LogData(nil, pebble.Sync) })
 	if err != nil {

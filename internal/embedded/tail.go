@@ -52,6 +52,9 @@ func (d *DB) tailPage(ctx context.Context, from, upTo uint64) ([]backend.Commit,
 	if d.closed.Load() {
 		return nil, backend.ErrClosed
 	}
+	if err := d.handover.reach(upTo); err != nil {
+		return nil, err
+	}
 	it, err := d.store.NewIter(&pebble.IterOptions{
 		LowerBound: codec.AppendCommitKey(nil, from),
 		UpperBound: codec.AppendCommitKey(nil, upTo+1),

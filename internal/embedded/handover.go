@@ -1,0 +1,234 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/inmem-db/inmem/internal/backend"
+)
+
+// handover is the queue between the commits and Pebble in the modes that do not wait for the disk.
+//
+// Purpose: a commit has its place in the order, and readers see it, before Pebble has it. Putting a
+// commit into Pebble's own memtable takes longer than everything else that a commit does; here one
+// goroutine does it, for many commits at once, beside the callers.
+//
+// Invariants:
+//
+//  1. What was handed over is a prefix of the commit order: loads leave one at a time, in order.
+//  2. A commit is in the queue before it is published. So every published commit is in Pebble or
+//     in the queue, and push brings all of them into Pebble.
+//  3. What is queued is in the memtable: nothing above the handed version is ever evicted
+//     (DB.evictable). So a key that the memtable does not know has nothing in the queue.
+//  4. The queue is bounded: who finds it full pushes before he commits (DB.relieve).
+//
+// The loss window is that of the mode and counts from the commit: a sync pushes first. Strict
+// databases, and single commits that wait for the disk, are not queued; they push what lies before
+// them and go in directly.
+//
+// Lock order: commitLock, pushing, mu.
+type handover struct {
+	db     *DB
+	handed watermark     // every commit up to it is in Pebble
+	work   chan struct{} // capacity 1: there is enough for a load
+	stop   chan struct{}
+	done   chan struct{}
+	load   int // bytes that are worth a load
+	most   int // bytes that the queue holds at most, but for those who commit at the same time
+
+	// pushing is held while a load goes into Pebble, and guards what is used for it.
+	pushing sync.Mutex
+	batch   pebble.Batch // never closed, so that Pebble never pools the memory of another
+	repr    []byte
+	spare   queued
+
+	mu   sync.Mutex
+	open queued // guarded by mu
+}
+
+// queued are commits in their order, as records of a batch. Values, journal records and commit
+// records lie apart: each sort of keys has a place of its own in the store, and Pebble's memtable
+// takes neighbours in a row for half the price. No two sorts share a key.
+type queued struct {
+	values, journals, commits []byte
+
+	count uint32 // records
+	last  uint64 // version of the newest commit; 0: nothing is queued
+}
+
+func (q *queued) size() int { return len(q.values) + len(q.journals) + len(q.commits) }
+
+const (
+	// defaultLoad is what a load should have at least: then waking the goroutine that takes it,
+	// and Pebble's work per batch, do not show. A smaller rest waits for the next sync.
+	defaultLoad = 32 << 10
+	// queueLoads is how many loads the queue holds.
+	queueLoads = 8
+	// keptBuffer is the size up to which a buffer is kept for the next load.
+	keptBuffer = 1 << 20
+	// batchHeader is the length of a batch's header: sequence number 8, count 4.
+	batchHeader = 12
+)
+
+func newHandover(d *DB) *handover {
+	load := min(defaultLoad, int(d.opts.WriteBuffer/64))
+	h := &handover{
+		db: d, load: load, most: load * queueLoads, work: make(chan struct{}, 1),
+		stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	switch {
+	case d.opts.load > 0:
+		h.load = d.opts.load
+	case d.opts.evictEagerly:
+		h.most = 0 // everything goes in directly, so that it can be evicted at once
+	}
+	return h
+}
+
+// run is the goroutine that takes loads.
+func (h *handover) run() {
+	defer close(h.done)
+	for {
+		select {
+		case <-h.stop:
+			return
+		case <-h.work:
+		}
+		// A failure sets the fault, which everybody hears of.
+		_ = h.push()
+	}
+}
+
+// add queues a commit. REQUIRES: the commit lock.
+func (h *handover) add(p *plan) {
+	repr := p.batch.Repr()
+	h.mu.Lock()
+	q := &h.open
+	before := q.size()
+	q.values = append(q.values, repr[batchHeader:p.journalAt]...)
+	q.journals = append(q.journals, repr[p.journalAt:p.commitAt]...)
+	q.commits = append(q.commits, repr[p.commitAt:]...)
+	q.count += p.batch.Count()
+	q.last = p.version
+	enough := before < h.load && q.size() >= h.load
+	h.mu.Unlock()
+	if enough {
+		signal(h.work)
+	}
+}
+
+// full tells whether commits have to wait.
+func (h *handover) full() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open.last != 0 && h.open.size() >= h.most
+}
+
+// reach makes sure that every commit up to a published version is in Pebble.
+func (h *handover) reach(version uint64) error {
+	if h.handed.load() >= version {
+		return nil
+	}
+	err := h.push()
+	if h.handed.load() >= version {
+		return nil // also after a fault
+	}
+	return fmt.Errorf("%w: recent commits did not reach the store: %w", backend.ErrStorage, err)
+}
+
+// push hands over everything that was queued before the call. It takes the time of at most two
+// full queues.
+func (h *handover) push() error {
+	h.pushing.Lock()
+	defer h.pushing.Unlock()
+	return h.pushLocked()
+}
+
+// direct hands over a commit that is not queued, behind everything that is. REQUIRES: the commit
+// lock.
+func (h *handover) direct(p *plan, apply func(*pebble.Batch) error) error {
+	h.pushing.Lock()
+	defer h.pushing.Unlock()
+	if err := h.pushLocked(); err != nil {
+		return err
+	}
+	if err := apply(p.batch); err != nil {
+		return err
+	}
+	h.noteLocked(p.version)
+	return nil
+}
+
+// pushLocked hands over what is queued. After a fault it goes on for the sake of readers: Pebble's
+// memory still takes what its log no longer does. REQUIRES: pushing.
+func (h *handover) pushLocked() error {
+	if h.db.fault.isStuck() {
+		return h.db.fault.err()
+	}
+	q := h.take()
+	if q.last == 0 {
+		return nil
+	}
+	err := h.db.applyQuietly(h.assemble(q))
+	if h.db.fault.isStuck() {
+		return err // Pebble need not have taken it
+	}
+	if h.batch.Empty() { // it was large: Pebble keeps the memory
+		h.repr = nil
+	}
+	h.noteLocked(q.last)
+	h.keep(q)
+	return err
+}
+
+// noteLocked raises what is handed over. REQUIRES: pushing.
+func (h *handover) noteLocked(version uint64) {
+	h.db.marks.logged.Store(version)
+	h.handed.raise(version)
+}
+
+// take empties the queue.
+func (h *handover) take() queued {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open.last == 0 {
+		return queued{}
+	}
+	q := h.open
+	h.open, h.spare = h.spare, queued{}
+	return q
+}
+
+// keep lets the next load but one use the buffers of this one. REQUIRES: pushing.
+func (h *handover) keep(q queued) {
+	if cap(q.values) <= keptBuffer && cap(q.journals) <= keptBuffer {
+		h.spare = queued{
+			values: q.values[:0], journals: q.journals[:0], commits: q.commits[:0],
+		}
+	}
+	if cap(h.repr) > keptBuffer {
+		h.repr = nil
+	}
+}
+
+// assemble makes one batch of a load. REQUIRES: pushing.
+func (h *handover) assemble(q queued) *pebble.Batch {
+	r := append(h.repr[:0], make([]byte, batchHeader)...)
+	binary.LittleEndian.PutUint32(r[8:], q.count)
+	r = append(r, q.values...)
+	r = append(r, q.journals...)
+	r = append(r, q.commits...)
+	h.repr = r
+	h.batch.Reset()
+	_ = h.batch.SetRepr(r) // fails only without a header
+	return &h.batch
+}
+
+// quit stops the goroutine.
+func (h *handover) quit() {
+	close(h.stop)
+	<-h.done
+}
