@@ -234,6 +234,26 @@ func TestRebuildBesideWriters(t *testing.T) {
 	})
 }
 
+// What was surplus when it was listed may be right when its turn comes.
+func TestMendingLooksAgain(t *testing.T) {
+	w := onModel(t.Context(), t)
+	ctx, tr := t.Context(), w.traces()
+	key := forge(IndexTag, "x", epoch, "a")
+	_, err := w.scope().Put(ctx, index, key, null, 0)
+	require.NoError(t, err)
+	keys, next, err := tr.surplus(ctx, "", "")
+	require.NoError(t, err)
+	require.Empty(t, next)
+	require.Equal(t, []string{key}, keys)
+	mustRecord(t, tr, Span{ID: "a", Type: Thought, Tags: []string{"x"}})
+	removed := 0
+	require.NoError(t, tr.removeSurplus(ctx, keys, &removed))
+	require.Zero(t, removed)
+	report, err := tr.VerifyIndexes(ctx)
+	require.NoError(t, err)
+	require.True(t, report.Healthy())
+}
+
 // R197: whatever entries are there, rebuilding makes them those of the spans.
 func TestR197RandomDamage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -97,12 +97,12 @@ func (f *Filter) keys(kind IndexKind, value string) (r txn.Range, empty bool) {
 	}
 	switch {
 	case f.Until.IsZero() || f.Until.After(lastTime):
-	case !f.Until.After(firstTime):
+	case f.Until.Before(firstTime):
 		return r, true
 	default:
 		r.End = string(prefix.AppendTime(f.Until.UnixNano()))
 	}
-	return r, r.Start >= r.End
+	return r, false
 }
 
 // List yields the selected spans in the order of their start, spans of one start in the order of

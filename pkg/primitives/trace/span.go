@@ -150,7 +150,7 @@ func (s *Span) checkNew() error {
 	return s.check()
 }
 
-// check refuses content that a span cannot have, and brings the tags and times in their form.
+// check refuses content that a span cannot have, and brings tags and attributes in their form.
 func (s *Span) check() error {
 	for _, text := range []struct{ what, text string }{
 		{"name", s.Name}, {"error type", s.ErrorType}, {"operation", s.Operation},
@@ -208,17 +208,12 @@ var (
 	lastTime  = time.Unix(0, math.MaxInt64).UTC()
 )
 
-// checkTimes refuses times that cannot be stored or run backwards, and strips zones and monotonic
-// readings, so that what comes back equals what was given.
+// checkTimes refuses times that cannot be stored or run backwards.
 func (s *Span) checkTimes() error {
-	for _, t := range []*time.Time{&s.Start, &s.End} {
-		if t.IsZero() {
-			continue
+	for _, t := range []time.Time{s.Start, s.End} {
+		if !t.IsZero() && (t.Before(firstTime) || t.After(lastTime)) {
+			return invalid("time %v, must be between %v and %v", t, firstTime, lastTime)
 		}
-		if t.Before(firstTime) || t.After(lastTime) {
-			return invalid("time %v, must be between %v and %v", *t, firstTime, lastTime)
-		}
-		*t = time.Unix(0, t.UnixNano()).UTC()
 	}
 	if !s.IsOpen() && s.End.Before(s.Start) {
 		return invalid("end %v is before start %v", s.End, s.Start)

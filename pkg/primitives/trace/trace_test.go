@@ -366,6 +366,79 @@ func TestIterationIsRepeatable(t *testing.T) {
 	require.True(t, errors.Is(errs[0], txn.ErrCanceled), "%v", errs[0])
 }
 
+// What is read in one call is of one version, also when writers are at work meanwhile.
+func TestOneVersion(t *testing.T) {
+	w := onModel(t.Context(), t)
+	ctx, tr := t.Context(), w.traces()
+	for _, id := range []string{"a", "b", "c"} {
+		_, err := tr.Start(ctx, Span{ID: id, Type: Query, Tags: []string{"x"}})
+		require.NoError(t, err)
+	}
+	for name, seq := range map[string]func(func(Span, error) bool){
+		"list": tr.List(ctx, Filter{Tag: "x"}), "by time": tr.List(ctx, Filter{}),
+	} {
+		seen := 0
+		for s, err := range seq {
+			require.NoError(t, err)
+			require.Zero(t, s.InputTokens, name)
+			for _, id := range []string{"a", "b", "c"} {
+				require.NoError(t, tr.Update(ctx, id, func(s *Span) error {
+					s.InputTokens = 1
+					return nil
+				}))
+			}
+			seen++
+		}
+		require.Equal(t, 3, seen)
+		for _, id := range []string{"a", "b", "c"} {
+			require.NoError(t, tr.Update(ctx, id, func(s *Span) error {
+				s.InputTokens = 0
+				return nil
+			}))
+		}
+	}
+	first := true
+	err := tr.subtree(ctx, "test", "a", func(s *Span, _ int) {
+		require.True(t, first, "recorded after the walk began")
+		first = false
+		mustRecord(t, tr, Span{Type: Thought, Parent: "a"})
+	})
+	require.NoError(t, err)
+}
+
+// A retry begins with what was given: a time that was made up for the first attempt is forgotten.
+func TestRetriedRecord(t *testing.T) {
+	w := onModel(t.Context(), t)
+	ctx := t.Context()
+	attempts := 0
+	lose := &losing{Backend: w.b, lose: func() bool {
+		attempts++
+		w.clock.Add(int64(time.Second))
+		return attempts == 1
+	}}
+	_, err := New(txn.New(lose, txn.Config{}).Scope(w.run)).Record(ctx, Span{ID: "x", Type: Query})
+	require.NoError(t, err)
+	require.Equal(t, 2, attempts)
+	s, _, err := w.traces().Get(ctx, "x")
+	require.NoError(t, err)
+	require.Equal(t, at(1), s.Start)
+	require.Equal(t, at(1), s.End)
+}
+
+// losing is an authority that finds conflicts where there are none.
+type losing struct {
+	backend.Backend
+	lose func() bool
+}
+
+func (l *losing) Commit(ctx context.Context, r *backend.Request) (backend.Outcome, error) {
+	if l.lose() {
+		return backend.Outcome{}, &backend.ConflictError{Keys: []backend.Conflict{{
+			Scope: r.Writes[0].Scope.Number, Primitive: codec.Traces, Key: "x"}}}
+	}
+	return l.Backend.Commit(ctx, r)
+}
+
 // Times: the authority's clock where none is given, nanoseconds, no zone.
 func TestTimes(t *testing.T) {
 	w := onModel(t.Context(), t)
@@ -396,7 +469,8 @@ func TestTimes(t *testing.T) {
 	require.Equal(t, firstTime, spans[0].Start)
 	require.Equal(t, lastTime, spans[2].Start)
 	for _, f := range []Filter{
-		{Since: lastTime.Add(1)}, {Until: firstTime}, {Since: at(1), Until: at(1)},
+		{Since: lastTime.Add(1)}, {Until: firstTime}, {Until: firstTime.Add(-1)},
+		{Since: at(1), Until: at(1)},
 	} {
 		n, err := w.traces().Count(ctx, f)
 		require.NoError(t, err)

@@ -55,45 +55,44 @@ func TestR180TreeOfDepthFive(t *testing.T) {
 
 // A thousand children under one span, and a chain of a thousand.
 func TestWideAndDeep(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
-		ctx := t.Context()
-		_, err := w.m.Update(ctx, w.run, txn.Options{}, func(tx *txn.Tx) error {
-			tr := New(tx.Scope(w.run))
-			mustRecord(t, tr, Span{ID: "wide", Type: Thought})
-			parent := ""
-			for i := range 1000 {
-				mustRecord(t, tr, Span{Type: Query, Parent: "wide", InputTokens: 1})
-				parent = mustRecord(t, tr, Span{ID: fmt.Sprint("deep ", i), Type: Thought,
-					Parent: parent, OutputTokens: 2})
-			}
-			return nil
-		})
-		require.NoError(t, err)
-		wide, err := w.traces().Tree(ctx, "wide")
-		require.NoError(t, err)
-		require.Len(t, wide.Children, 1000)
-		sums, err := w.traces().Rollup(ctx, "wide")
-		require.NoError(t, err)
-		require.Equal(t, int64(1000), sums.InputTokens)
-		require.Equal(t, 1000, sums.ByType[Query].Spans)
-
-		n, err := w.traces().Tree(ctx, "deep 0")
-		require.NoError(t, err)
-		require.Len(t, strings.Split(n.String(), "\n"), 1001)
+	w := onEngine(t, inMemory)
+	ctx := t.Context()
+	_, err := w.m.Update(ctx, w.run, txn.Options{}, func(tx *txn.Tx) error {
+		tr := New(tx.Scope(w.run))
+		mustRecord(t, tr, Span{ID: "wide", Type: Thought})
+		parent := ""
 		for i := range 1000 {
-			require.Equal(t, fmt.Sprint("deep ", i), n.Span.ID)
-			if i < 999 {
-				n = n.Children[0]
-			}
+			mustRecord(t, tr, Span{Type: Query, Parent: "wide", InputTokens: 1})
+			parent = mustRecord(t, tr, Span{ID: fmt.Sprint("deep ", i), Type: Thought,
+				Parent: parent, OutputTokens: 2})
 		}
-		require.Empty(t, n.Children)
-		sums, err = w.traces().Rollup(ctx, "deep 500")
-		require.NoError(t, err)
-		require.Equal(t, int64(1000), sums.OutputTokens)
-		forest, err := w.traces().Forest(ctx)
-		require.NoError(t, err)
-		require.Len(t, forest, 2)
+		return nil
 	})
+	require.NoError(t, err)
+	wide, err := w.traces().Tree(ctx, "wide")
+	require.NoError(t, err)
+	require.Len(t, wide.Children, 1000)
+	sums, err := w.traces().Rollup(ctx, "wide")
+	require.NoError(t, err)
+	require.Equal(t, int64(1000), sums.InputTokens)
+	require.Equal(t, 1000, sums.ByType[Query].Spans)
+
+	n, err := w.traces().Tree(ctx, "deep 0")
+	require.NoError(t, err)
+	require.Len(t, strings.Split(n.String(), "\n"), 1001)
+	for i := range 1000 {
+		require.Equal(t, fmt.Sprint("deep ", i), n.Span.ID)
+		if i < 999 {
+			n = n.Children[0]
+		}
+	}
+	require.Empty(t, n.Children)
+	sums, err = w.traces().Rollup(ctx, "deep 500")
+	require.NoError(t, err)
+	require.Equal(t, int64(1000), sums.OutputTokens)
+	forest, err := w.traces().Forest(ctx)
+	require.NoError(t, err)
+	require.Len(t, forest, 2)
 }
 
 // No call makes a cycle; where damage has made one, every walk ends with an error.
