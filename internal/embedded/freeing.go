@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -280,7 +281,7 @@ func (d *DB) discardBatch(ctx context.Context, b *pebble.Batch) error {
 		return backend.ErrClosed
 	}
 	defer d.commitGate.RUnlock()
-	if err := d.relieve(ctx); err != nil {
+	if err := d.giveWay(ctx); err != nil {
 		return err
 	}
 	d.commitLock.Lock()
@@ -292,4 +293,24 @@ func (d *DB) discardBatch(ctx context.Context, b *pebble.Batch) error {
 		return err
 	}
 	return b.Close()
+}
+
+// giveWay waits while Pebble is busy. It lets go well before commits have to wait for Pebble: they
+// come first.
+func (d *DB) giveWay(ctx context.Context) error {
+	const sublevels = maxSublevels / 4
+	for {
+		m := d.store.Metrics()
+		if m.MemTable.Size < 2*d.opts.WriteBuffer && m.Levels[0].Sublevels < sublevels ||
+			d.pressure.blocked.Load() != nil { // what is deleted may be what blocks it
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-d.fault.failed:
+			return d.fault.err()
+		case <-time.After(pressurePause):
+		}
+	}
 }

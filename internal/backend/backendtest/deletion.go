@@ -18,6 +18,9 @@ var letters = []codec.Primitive{codec.KV, codec.Events, codec.Cells, codec.Machi
 func (w *world) fill(s *backend.Scope) {
 	w.Helper()
 	for i := range 3 {
+		for j := range 30 { // an authority may tell many keys from few
+			w.put(s, fmt.Sprintf("more/%d/%d", i, j), "0")
+		}
 		r := &backend.Request{Appends: []backend.Append{event(s, "step", fmt.Sprint(i))}}
 		for _, p := range letters {
 			if p == codec.Events || p == codec.Events.Index() {
@@ -48,7 +51,8 @@ func (w *world) wantGone(handles ...*backend.Scope) {
 	w.Helper()
 	for _, s := range append(handles, again(handles[0])) {
 		w.wantNoWrites(s)
-		for at := range w.b.Published() + 1 {
+		last := w.b.Published()
+		for at := uint64(0); at <= last; at += 1 + last/50 {
 			for _, p := range letters {
 				r, err := w.b.Get(w.ctx, s, p, "k", at)
 				require.ErrorIs(w, err, backend.ErrScopeGone, "get %s at %d", p, at)
@@ -114,25 +118,30 @@ var deletionChecks = []Check{
 			w.fill(x)
 		}
 		w.commit(put(left, "k", "with"), put(s, "k", "all"), put(right, "k", "three"))
-		look := func() (all [][]pair) {
-			for at := range w.b.Published() + 1 {
+		last, deadline := w.b.Published(), w.get(right, "short").Expiry
+		look := func(use func(at uint64, pairs []pair)) {
+			for at := uint64(0); at <= last; at += 1 + last/50 {
 				for _, x := range []*backend.Scope{left, right} {
 					for _, p := range letters {
-						var bares []pair
-						for _, p := range w.scanOf(x, p, backend.Range{}, at) {
-							bares = append(bares, pair{p.key, bare(p.record)})
+						pairs := w.scanOf(x, p, backend.Range{}, at)
+						for i := range pairs {
+							pairs[i].record = bare(pairs[i].record)
 						}
-						all = append(all, bares)
+						use(at, pairs)
 					}
 				}
 			}
-			return all
 		}
-		before, deadline := look(), w.get(right, "short").Expiry
-		w.drop(s)
-		require.Equal(w, before, look()[:len(before)])
-		w.settle()
-		require.Equal(w, before, look()[:len(before)])
+		var before [][]pair
+		look(func(_ uint64, pairs []pair) { before = append(before, pairs) })
+		for _, then := range []func(){func() { w.drop(s) }, w.settle} {
+			then()
+			i := 0
+			look(func(at uint64, pairs []pair) {
+				require.Equal(w, before[i], pairs, "at %d", at)
+				i++
+			})
+		}
 		require.Equal(w, deadline, w.get(right, "short").Expiry)
 		w.wantMarked(s)
 		w.wantCommits(left, right)
@@ -184,22 +193,30 @@ var deletionChecks = []Check{
 		w.wantValue(again(fresh), "k", "new")
 	}},
 	{"several-in-one-commit", func(w *world) {
-		scopes := []*backend.Scope{w.scope(), w.scope(), w.scope(), w.scope()}
+		var dead, alive []*backend.Scope
 		var writes []backend.Write
-		for i, s := range scopes {
+		for i := range 7 {
+			s := w.scope()
 			w.fill(s)
-			if i != 2 {
-				writes = append(writes, backend.Write{Scope: w.sys, Primitive: codec.ScopeRecords,
-					Key: s.Record, Op: backend.Delete})
+			if i == 2 || i == 4 {
+				alive = append(alive, s)
+				continue
 			}
+			dead = append(dead, s)
+			writes = append(writes, backend.Write{Scope: w.sys, Primitive: codec.ScopeRecords,
+				Key: s.Record, Op: backend.Delete})
 		}
-		require.Equal(w, 3, w.commit(writes...).Existed)
+		kept := len(w.scan(alive[0], backend.Range{}, w.b.Published()))
+		require.Equal(w, len(dead), w.commit(writes...).Existed)
 		w.settle()
-		w.wantGone(scopes[0])
-		w.wantGone(scopes[1])
-		w.wantGone(scopes[3])
-		w.wantMarked(scopes[0], scopes[1], scopes[3])
-		w.fill(scopes[2])
+		for _, s := range dead {
+			w.wantGone(s)
+		}
+		w.wantMarked(dead...)
+		for _, s := range alive {
+			require.Len(w, w.scan(s, backend.Range{}, w.b.Published()), kept)
+			w.fill(s)
+		}
 	}},
 	{"written-and-deleted-in-one-commit", func(w *world) {
 		s, other := w.scope(), w.scope()
