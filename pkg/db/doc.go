@@ -21,8 +21,8 @@
 //   - Events, from Events(): what happened, in order, hashed into a chain, never changed. Append,
 //     Get, List by time or type, Verify. Appends never conflict.
 //   - Cell, from Cell(name): one value with a version, for what is read and rewritten. Init, Load,
-//     Store, CompareAndSwap, Update; CellOf for Go types; a Machine declares the states it may take,
-//     and Fire moves it.
+//     Store, CompareAndSwap, Update; CellOf for Go types; a Machine declares the states it may
+//     take, and Fire moves it.
 //   - Traces, from Traces(): spans, what the agent did, under what, when, at what price. Start,
 //     End, Record, List, Tree, RollupRun.
 //   - RunIndex, from DB.Runs(): which runs there are. Query by status, tag, namespace, parent,
