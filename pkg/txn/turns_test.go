@@ -362,3 +362,46 @@ func TestAtomicOnCrosswise(t *testing.T) {
 		requireCold(t, m)
 	})
 }
+
+// Who lost a turn by being late comes back behind those who wait.
+func TestLateComersComeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, run := modelManager(t, Config{})
+		ctx, s := t.Context(), m.Scope(run)
+		var all sync.WaitGroup
+		add := func(after time.Duration, pauses ...time.Duration) {
+			all.Go(func() {
+				time.Sleep(after)
+				calls := 0
+				_, err := s.AtomicOn(ctx, codec.Cells, "k", func(s Scope) error {
+					err := increment(ctx, s, "k")
+					time.Sleep(pauses[min(calls, len(pauses)-1)])
+					calls++
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		add(0, 25*DefaultTurn/10, 0)             // loses its turn, and to the second
+		add(1, 0)                                // goes ahead
+		add(22*DefaultTurn/10, 9*DefaultTurn/10) // has the turn when the first comes again
+		all.Wait()
+		require.Equal(t, uint64(3), number(t, s, "k"))
+		require.Equal(t, uint64(1), m.Stats().Retries, "the first did not come between again")
+		requireCold(t, m)
+	})
+}
+
+// A retry does not wait for the turn of the attempt before it.
+func TestRetriesLeaveTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, start, calls := newWorld(t, Config{}), time.Now(), 0
+		_, err := w.Update(t.Context(), w.scope, Options{}, w.alwaysLose(t.Context(), &calls))
+		require.ErrorIs(t, err, backend.ErrConflict)
+		require.Equal(t, 4, calls)
+		require.Equal(t, start, time.Now())
+		requireCold(t, w.Manager)
+	})
+}
