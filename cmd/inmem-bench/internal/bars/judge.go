@@ -2,6 +2,7 @@ package bars
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -67,7 +68,10 @@ func (v *Verdict) measure(ours *measure.Result, all []measure.Result) bool {
 	case OfLimit:
 		return v.ratio(ours, find(all, ours.Name, isLimit))
 	case Committed:
-		return v.metric(ours, "committed", "%.1f %% of attempts commit")
+		ok := v.metric(ours, "committed", "")
+		// Never rounded up: only all is 100 %.
+		v.Text = fmt.Sprintf("%.1f %% of attempts commit", math.Floor(v.Value*10)/10)
+		return ok
 	case Allocations:
 		return v.set(ours.Allocs(), "%s allocations")
 	case Millis:
@@ -138,7 +142,9 @@ func metricOf(r *measure.Result, name string) (float64, bool) {
 
 func (v *Verdict) metric(r *measure.Result, name, words string) (ok bool) {
 	v.Value, ok = metricOf(r, name)
-	v.Text = fmt.Sprintf(words, v.Value)
+	if words != "" {
+		v.Text = fmt.Sprintf(words, v.Value)
+	}
 	return ok
 }
 

@@ -115,7 +115,7 @@ func failure(w io.Writer, err error) int {
 func execute(ctx context.Context, o *options, plan []measure.Case, stderr io.Writer) (
 	_ *report.Report, err error) {
 	// Files that cannot be written are found out now, not after the work.
-	for _, path := range []string{o.json, o.gobench, o.memProfile} {
+	for _, path := range []string{o.json, o.gobench, o.html, o.memProfile} {
 		if err := touch(path); err != nil {
 			return nil, err
 		}
@@ -204,6 +204,9 @@ func write(o *options, r *report.Report, stdout, stderr io.Writer) error {
 		return err
 	}
 	if err := toFile(o.gobench, stdout, r.GoBench); err != nil {
+		return err
+	}
+	if err := toFile(o.html, stdout, r.HTML); err != nil {
 		return err
 	}
 	return toFile(o.memProfile, stdout, func(w io.Writer) error {

@@ -19,6 +19,7 @@ type options struct {
 	workloads  string
 	json       string
 	gobench    string
+	html       string
 	repeats    int
 	time       time.Duration
 	dir        string
@@ -78,6 +79,8 @@ func (o *options) flagSet() *flag.FlagSet {
 		"none;\ndurability/* is always strict")
 	fs.StringVar(&o.json, "json", "", "write everything as JSON to a `file`; - for the standard "+
 		"output, the table\nthen goes to the standard error output")
+	fs.StringVar(&o.html, "html", "", "write a page with tables and plots to a `file`; it needs "+
+		"nothing else")
 	fs.StringVar(&o.gobench, "gobench", "", "write Go benchmark lines for benchstat to a `file`, "+
 		"or -")
 	fs.IntVar(&o.repeats, "repeats", 5, "the `number` of times that each workload is measured;\n"+
@@ -167,6 +170,7 @@ func (o *options) validate() error {
 	check(o.memoryMiB >= 1 && o.memoryMiB <= 1<<20, "-memory is %d, expected 1 to %d MiB",
 		o.memoryMiB, 1<<20)
 	check(o.json != "-" || o.gobench != "-", "-json and -gobench cannot both be -")
+	check(o.html != "-", "-html needs a file's name, not -")
 	if o.dir != "" {
 		info, err := os.Stat(o.dir)
 		check(err == nil, "-dir: %v", err)

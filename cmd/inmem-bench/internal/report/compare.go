@@ -62,13 +62,13 @@ func (r *Report) HasPeers() bool { return len(r.contested()) > 0 }
 func (r *Report) Comparison(w io.Writer, s Style) error {
 	var b strings.Builder
 	systems := r.systems()
-	header := fmt.Sprintf("%-33s", "per second, medians")
+	header := fmt.Sprintf("%-28s", "per second, medians")
 	for _, sys := range systems {
 		header += fmt.Sprintf("%9s", sys.Name)
 	}
 	b.WriteString(s.bold(header) + "\n")
 	for _, name := range r.contested() {
-		line := fmt.Sprintf("%-33s", cut(name, 32))
+		line := fmt.Sprintf("%-28s", cut(name, 28))
 		best := r.bestOf(name)
 		for _, sys := range systems {
 			cell := "-"
@@ -100,7 +100,7 @@ func (r *Report) bestOf(name string) string {
 	return best
 }
 
-const barFormat = "%-34s%-27s%5s%6s  %-7s%-7s%-7s%s"
+const barFormat = "%-34s%-27s%5s%5s  %-7s%-7s%-7s%s"
 
 // bars writes a line for every goal.
 func (r *Report) bars(b *strings.Builder, s Style) {

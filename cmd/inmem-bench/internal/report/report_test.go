@@ -104,7 +104,7 @@ func TestModesAreLabelledAsTheyAre(t *testing.T) {
 	require.False(t, r.anyOther())
 	r.Config.Mode = "batched"
 	require.True(t, r.anyOther())
-	require.Contains(t, durability("batched", true), "durability/* is strict")
+	require.Contains(t, durability("batched", true), "are strict: every commit")
 }
 
 func TestRivalsHaveTheirOwnRows(t *testing.T) {

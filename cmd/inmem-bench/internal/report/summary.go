@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 )
@@ -33,39 +34,107 @@ var headlines = []struct{ name, says string }{
 func (r *Report) Summary(w io.Writer, s Style) error {
 	var b strings.Builder
 	b.WriteString(s.bold("Summary") + "\n")
-	for _, line := range [][2]string{
+	for _, line := range r.lines() {
+		if line[1] != "" {
+			fmt.Fprintf(&b, "  %-11s %s\n", line[0], wrap(line[1], Width, 14))
+		}
+	}
+	r.headlines(&b, s)
+	fmt.Fprintf(&b, "\nAll results were checked and right. It took %.0f s.\n", r.Elapsed.Seconds())
+	return writeTrimmed(w, b.String())
+}
+
+// headlines writes the figures that people ask for first, if any of them was measured.
+func (r *Report) headlines(b *strings.Builder, s Style) {
+	header := s.bold(fmt.Sprintf("  %-22s %9s %8s %8s  compared", "operation", "per s", "p50", "p99"))
+	for _, h := range headlines {
+		res := r.find(h.name, false)
+		if res == nil {
+			continue
+		}
+		if header != "" {
+			fmt.Fprintf(b, "\n%s\n", header)
+			header = ""
+		}
+		l := res.Latency()
+		fmt.Fprintf(b, "  %-22s %9s %8s %8s  %s\n", h.says, Rate(res.Rate().Median),
+			Duration(l.Quantile(.5)), Duration(l.Quantile(.99)), r.compared(res))
+	}
+}
+
+// lines are what a figure means nothing without; a line without text has nothing to say.
+func (r *Report) lines() [][2]string {
+	return [][2]string{
 		{"measured", r.measured()},
 		{"durability", durability(r.Config.Mode, r.anyOther())},
 		{"machine", r.machine()},
 		{"method", r.method()},
 		{"limits", r.limits()},
 		{"caution", r.caution()},
-	} {
-		if line[1] != "" {
-			fmt.Fprintf(&b, "  %-11s %s\n", line[0], wrap(line[1], Width, 14))
-		}
+		{"systems", r.rivals()},
 	}
-	fmt.Fprintf(&b, "\n%s\n", s.bold(fmt.Sprintf("  %-22s %9s %8s %8s  compared",
-		"operation", "per s", "p50", "p99")))
-	for _, h := range headlines {
-		if res := r.find(h.name, false); res != nil {
-			l := res.Latency()
-			fmt.Fprintf(&b, "  %-22s %9s %8s %8s  %s\n", h.says, Rate(res.Rate().Median),
-				Duration(l.Quantile(.5)), Duration(l.Quantile(.99)), r.compared(res))
-		}
-	}
-	fmt.Fprintf(&b, "\nAll results were checked and right. It took %.0f s.\n", r.Elapsed.Seconds())
-	return writeTrimmed(w, b.String())
 }
 
+// rivals says what the peers are, and what each does for durability.
+func (r *Report) rivals() string {
+	if !r.HasPeers() {
+		return ""
+	}
+	used := map[string]bool{}
+	for i := range r.Results {
+		used[r.Results[i].Mode] = true
+	}
+	var list []string
+	for _, s := range r.systems() {
+		if s.Limit {
+			continue
+		}
+		text := s.Name + " " + s.Version
+		for _, mode := range []string{"batched", "strict"} {
+			if says := s.Durability[mode]; says != "" && used[mode] {
+				text += ", " + mode + ": " + says
+			}
+		}
+		list = append(list, text)
+	}
+	return strings.Join(list, ". ")
+}
+
+// measured says on which data.
 func (r *Report) measured() string {
 	values := "int64 values"
 	if r.Config.ValueSize > 0 {
 		values = fmt.Sprintf("values of %s bytes", Grouped(r.Config.ValueSize))
 	}
-	return fmt.Sprintf("in-mem through its public API, %d workloads; keys like key_000042, %s, "+
-		"%s keys in the larger databases, memory budget %s; one goroutine unless the name says more",
-		len(r.subjects()), values, Grouped(r.Config.Keys), Size(r.Config.Memory))
+	var parts []string
+	original, extra := 0, map[string]bool{}
+	for _, res := range r.subjects() {
+		group, _, _ := strings.Cut(res.Name, "/")
+		if extra[group] = true; extraData[group] == "" {
+			original++
+			extra[group] = false
+		}
+	}
+	if original > 0 {
+		parts = append(parts, fmt.Sprintf("in-mem through its public API, %d cases; keys like "+
+			"key_000042, %s, %s keys in the larger databases, memory budget %s; one goroutine unless "+
+			"the name says more", original, values, Grouped(r.Config.Keys), Size(r.Config.Memory)))
+	}
+	for _, group := range []string{"rows", "ycsb"} {
+		if extra[group] {
+			parts = append(parts, extraData[group])
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// extraData is the data of the groups that do not follow the flags.
+var extraData = map[string]string{
+	"rows": "rows: keys of 40 bytes, values of 100, every system in one run of the same operations; " +
+		"caches and buffers of each together at most 1 GiB, all data fits; one goroutine unless the " +
+		"name says more",
+	"ycsb": "ycsb: a million records of 1,000 bytes, zipfian, caches and buffers at most 4 GB; the " +
+		"number in the name is that of the goroutines",
 }
 
 // anyOther says that some workload ran in another mode than the configured one.
@@ -88,7 +157,7 @@ func durability(mode string, others bool) string {
 	}[mode]
 	text = mode + ": " + text
 	if others {
-		text += "; durability/* is strict: every commit is on disk before it returns"
+		text += "; durability/* and rows/strict/* are strict: every commit is on disk before it returns"
 	}
 	return text
 }
@@ -110,7 +179,7 @@ func (r *Report) method() string {
 	return fmt.Sprintf("seed %#x; %d repeats of %s per workload, interleaved, each on a new "+
 		"database; per s: median of the repeats, ± half the distance of the extremes; p50, p99: over "+
 		"all repeats, of operations faster than 2 µs a sample; allocs: per operation, the harness and "+
-		"background work included", r.Config.Seed, r.Repeats, r.Length)
+		"background work included", r.Config.Seed, r.Repeats, r.Length.Round(time.Millisecond))
 }
 
 // limits explains what the results are compared with.

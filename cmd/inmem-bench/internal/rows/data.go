@@ -71,7 +71,7 @@ const mostPrepared = 10_000_000
 // cached are the prepared keys of each number.
 var cached struct {
 	sync.Mutex // guards made
-	made map[int]keys
+	made       map[int]keys
 }
 
 // keysOf are the first n keys that are loaded.

@@ -63,8 +63,11 @@ func (m *maker) strict() []measure.Workload {
 	}
 	var all []measure.Workload
 	for _, n := range []int{1, 8, 64, 256} {
-		all = append(all, m.writing(fmt.Sprintf("strict/%d", n),
-			fmt.Sprintf("%d goroutines put new keys of their own, every commit synced", n), 1,
+		about := fmt.Sprintf("%d goroutines put new keys of their own, every commit synced", n)
+		if n == 1 {
+			about = "put a new key, every commit synced"
+		}
+		all = append(all, m.writing(fmt.Sprintf("strict/%d", n), about, 1,
 			measure.Workload{
 				Mode: engine.Strict, Workers: n,
 				Setup: m.fresh(0, n, engine.Strict, insertTrial(n, 1)),

@@ -1,0 +1,157 @@
+package bars
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rows"
+)
+
+// Every line of the table has its workload; a bar is never easier than the step before it.
+func TestTableNamesWorkloads(t *testing.T) {
+	var names []string
+	for _, w := range rows.Workloads(engine.InMem(), measure.Config{Mode: "batched"}) {
+		names = append(names, w.Name)
+	}
+	seen := map[string]bool{}
+	for _, row := range Table {
+		if !slices.Contains(elsewhere, row.Name) {
+			require.Contains(t, names, row.Name)
+		}
+		require.False(t, seen[row.Name], row.Name)
+		seen[row.Name] = true
+		require.NotEmpty(t, row.Goals, row.Name)
+		require.LessOrEqual(t, len(row.Case), 33, row.Case)
+		for _, g := range row.Goals {
+			require.True(t, g.Bar >= 0 || g.Step >= 0, row.Name)
+			if g.Bar >= 0 && g.Step >= 0 && g.Kind.AtLeast() {
+				require.GreaterOrEqual(t, g.Bar, g.Step, row.Name)
+			} else if g.Bar >= 0 && g.Step >= 0 {
+				require.LessOrEqual(t, g.Bar, g.Step, row.Name)
+			}
+		}
+	}
+	require.NotEmpty(t, Unmeasured)
+}
+
+// elsewhere are the workloads of the table that another package makes.
+var elsewhere []string
+
+var (
+	ours   = measure.System{Name: "inmem"}
+	pebblE = measure.System{Name: "pebble", Peer: true}
+	bolt   = measure.System{Name: "bbolt", Peer: true}
+	gomap  = measure.System{Name: "go-map", Limit: true}
+	raw    = measure.System{Name: "raw-sync", Limit: true}
+)
+
+// result has repeats with so many operations in a second each.
+func result(s measure.System, name string, rates ...int) measure.Result {
+	r := measure.Result{Case: measure.Case{System: s, Workload: measure.Workload{Name: name}}}
+	for _, n := range rates {
+		sample := &measure.Sample{Ops: n, Elapsed: time.Second, CPU: time.Second}
+		sample.Latency.Add(time.Second / time.Duration(n))
+		r.Samples = append(r.Samples, sample)
+	}
+	return r
+}
+
+func verdicts(t *testing.T, name string, all ...measure.Result) (texts []string, list []Verdict) {
+	for _, v := range Judge(all) {
+		require.Equal(t, name, v.Row.Name)
+		texts = append(texts, v.Text+" | "+v.Goal.Limit(v.Goal.Step)+" "+v.Step().String()+" | "+
+			v.Goal.Limit(v.Goal.Bar)+" "+v.Bar().String())
+		list = append(list, v)
+	}
+	return texts, list
+}
+
+func TestRatiosAreToTheBestPeer(t *testing.T) {
+	const name = "rows/get_hot"
+	texts, list := verdicts(t, name, result(pebblE, name, 100, 100, 100),
+		result(bolt, name, 10, 1000, 1000), result(ours, name, 20, 1400, 1300),
+		result(gomap, name, 100, 1000, 9999), result(ours, "rows/unknown", 1))
+	require.Equal(t, []string{
+		"1.40 of bbolt | ≥ 1.2 met | ≥ 2.4 missed",
+		"0.20 of go-map |   | ≥ 0.45 missed",
+		"0.00 allocations |   | ≤ 0 met",
+	}, texts)
+	require.InDelta(t, 1.4, list[0].Value, 1e-9, "the median of 2, 1.4 and 1.3")
+	require.InDelta(t, 1.4, list[0].CPU, 1e-9)
+	require.InDelta(t, .25, list[0].Spread, 1e-9)
+}
+
+// Without a peer there is nothing to say about peers, but about the rest.
+func TestGoalsWithoutFiguresAreLeftOut(t *testing.T) {
+	one := result(ours, "rows/get_hot", 7)
+	one.Samples[0].Mallocs = 7
+	texts, _ := verdicts(t, "rows/get_hot", one)
+	require.Equal(t, []string{"1.00 allocations |   | ≤ 0 missed"}, texts)
+	texts, _ = verdicts(t, "", result(pebblE, "rows/get_hot", 1))
+	require.Empty(t, texts, "ours was not measured")
+	texts, _ = verdicts(t, "", result(ours, "rows/get_uniform/1m", 1, 2),
+		result(pebblE, "rows/get_uniform/1m", 1))
+	require.Empty(t, texts, "repeats that do not match")
+}
+
+func TestStrictIsJudgedBySyncs(t *testing.T) {
+	const name = "rows/strict/64"
+	texts, _ := verdicts(t, name, result(ours, name, 80), result(pebblE, name, 100),
+		result(raw, name, 1000))
+	require.Equal(t, []string{
+		"0.80 of pebble |   | ≥ 1.2 missed",
+		"0.80 of pebble | ≥ 0.75 met |  ",
+		"p99 is 12.5 syncs |   | ≤ 10 missed",
+	}, texts)
+	texts, _ = verdicts(t, "rows/strict/1", result(ours, "rows/strict/1", 95),
+		result(raw, "rows/strict/1", 100))
+	require.Equal(t, []string{"0.95 of raw-sync | ≥ 0.45 met | ≥ 0.9 met"}, texts)
+}
+
+func TestFiguresAndTimes(t *testing.T) {
+	texts, _ := verdicts(t, "rows/open_closed/1m", result(ours, "rows/open_closed/1m", 20))
+	require.Equal(t, []string{"50.0 ms | ≤ 100 met | ≤ 30 missed"}, texts)
+
+	with := func(r measure.Result, m ...measure.Metric) measure.Result {
+		r.Samples[0].Metrics = m
+		return r
+	}
+	texts, _ = verdicts(t, "rows/memory/1m", with(result(ours, "rows/memory/1m", 1),
+		measure.Metric{Name: rows.BytesPerKey, Value: 120},
+		measure.Metric{Name: rows.GetDuringGC, Value: 1.2}))
+	require.Equal(t, []string{
+		"120.0 bytes/key overhead | ≤ 150 met | ≤ 100 missed",
+		"1.2 x quiet p99.9 in GC |   | ≤ 1.5 met",
+	}, texts)
+
+	written := func(s measure.System, bytes float64) measure.Result {
+		return with(result(s, "rows/written/10", 1),
+			measure.Metric{Name: rows.WrittenBytes, Value: bytes})
+	}
+	texts, _ = verdicts(t, "rows/written/10", written(ours, 260), written(pebblE, 200))
+	require.Equal(t, []string{"1.30 of pebble's bytes | ≤ 2 met | ≤ 1.25 missed"}, texts)
+	texts, _ = verdicts(t, "", written(ours, 260), written(pebblE, 0))
+	require.Empty(t, texts, "where nothing could be counted")
+
+	texts, _ = verdicts(t, "rows/same_key/4", with(result(ours, "rows/same_key/4", 10),
+		measure.Metric{Name: "committed", Value: 94.96}))
+	require.Equal(t, []string{"94.9 % of attempts commit |   | ≥ 95 missed"}, texts)
+}
+
+// A begin costs what a view takes over a get of the same database.
+func TestGrowthOfBegin(t *testing.T) {
+	all := []measure.Result{
+		result(ours, "rows/begin_read/1m", 1_000_000), result(ours, "rows/get_uniform/1m", 2_000_000),
+		result(ours, "rows/begin_read/1k", 2_500_000), result(ours, "rows/get_uniform/1k", 5_000_000),
+	}
+	var texts []string
+	for _, v := range Judge(all) {
+		texts = append(texts, v.Text)
+	}
+	require.Equal(t, []string{"a begin costs 2.50 of that at 1k"}, texts)
+}
