@@ -12,8 +12,8 @@ import (
 )
 
 // Commits of one run beside the deletion of another that holds a million keys, with and without
-// deadlines. Reported are percentiles, before and during: from the deletion until its space is freed,
-// and as long again for what compactions do afterwards. Go runs it once with -benchtime 1x.
+// deadlines. Reported are percentiles, before and during: from the deletion until its space is
+// freed, and as long again for what compactions do afterwards. Go runs it once with -benchtime 1x.
 func BenchmarkCommitsBesideDeletion(b *testing.B) {
 	for _, deadlines := range []bool{false, true} {
 		b.Run(fmt.Sprintf("deadlines=%t", deadlines), func(b *testing.B) {

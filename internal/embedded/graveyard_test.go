@@ -29,6 +29,7 @@ type remains struct {
 // remainsOf looks into the store.
 func remainsOf(t testing.TB, db *DB, s *backend.Scope) (r remains) {
 	t.Helper()
+	require.NoError(t, db.handover.push())
 	it, err := db.store.NewIter(nil)
 	require.NoError(t, err)
 	for ok := it.First(); ok; ok = it.Next() {
@@ -243,6 +244,22 @@ func TestStrictDeletionIsSeenWhenItIsDurable(t *testing.T) {
 	wantScopeGone(t, db, s)
 	wantScopeGone(t, db, idle)
 	require.NoError(t, settle(ctx, db))
+}
+
+// Between the moment in which a deletion takes effect in memory and that of its publication the run
+// is there for readers, with what is not in the store yet.
+func TestReadsAMomentBeforeADeletionIsPublished(t *testing.T) {
+	o := memOptions()
+	o.SweepInterval = -1
+	db := mustOpen(t, o)
+	s := newScope(t, db, 1)
+	at := commit(t, db, put(s, "key", "value"))
+	require.Less(t, db.handover.handed.load(), at, "it is queued")
+	db.commitLock.Lock()
+	db.buryLocked(s.Number, at+1)
+	db.commitLock.Unlock()
+	require.Equal(t, "value", value(t, db, s, "key", at))
+	require.Equal(t, 1, countKeys(t, db, s))
 }
 
 // The state of a deleted run outlives its idleness as long as a transaction is open that began

@@ -41,7 +41,9 @@ func (d *DB) Get(
 		}
 		return rec, nil
 	}
-	rec, err = d.getStored(ctx, s, p, key, at, rec.Hint != 0)
+	// A scope leaves the memtable a moment before its deletion is published.
+	known := rec.Hint != 0 || st.phase.Load() == scopeGone
+	rec, err = d.getStored(ctx, s, p, key, at, known)
 	if err == nil && d.gone(st) {
 		err = goneError(s) // while it was read
 	}

@@ -216,5 +216,9 @@ func (d *DB) dropEntries(ctx context.Context, page []due) error {
 			keys = append(keys, e.entry)
 		}
 	}
+	// Behind the commits that made the entries superfluous: a crash must not take only those.
+	if err := d.handover.push(); err != nil {
+		return err
+	}
 	return d.discard(ctx, keys)
 }
