@@ -348,6 +348,37 @@ func TestDeletionOfALargeRecord(t *testing.T) {
 	}
 }
 
+// Which run a deletion ends is decided at its place in the order: here the id has passed to another
+// run since the commit was prepared.
+func TestDeletionEndsTheRunThatIsThereThen(t *testing.T) {
+	o := memOptions()
+	o.SweepInterval = -1
+	db := mustOpen(t, o)
+	first := newScope(t, db, 1)
+	load(t, db, first, 2*fewKeys)
+	db.graveyard.end() // the notes are looked at
+	p := db.newPlan(&backend.Request{Writes: deletion(first).Writes[:1]})
+	defer p.release()
+	require.NoError(t, p.prepare(ctx))
+	second := newScope(t, db, 1)
+	taken := db.Published() // when the id passed on
+	load(t, db, second, 2*fewKeys)
+	out, again, err := db.place(ctx, p)
+	require.NoError(t, err)
+	require.False(t, again)
+	require.Equal(t, 1, out.Existed)
+	require.NoError(t, db.handover.push())
+	graves := db.graveyard.list()
+	require.Equal(t, []grave{{first.Number, taken}, {second.Number, out.Version}}, graves)
+	for _, g := range graves {
+		changes, err := db.readGrave(g)
+		require.NoError(t, err, "scope %d has a note", g.scope)
+		require.Equal(t, first.Record, changes[0].Key)
+	}
+	wantScopeGone(t, db, first)
+	wantScopeGone(t, db, second)
+}
+
 // R194: the disk gives the space back, without anybody asking for it.
 func TestR194DiskShrinks(t *testing.T) {
 	o := diskOptions(t, Batched)
