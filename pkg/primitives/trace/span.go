@@ -190,12 +190,16 @@ func (s *Span) checkTags() error {
 		s.Tags = nil
 		return nil
 	}
-	for _, tag := range s.Tags {
+	inForm := true
+	for i, tag := range s.Tags {
 		if err := checkName("tag", tag); err != nil {
 			return err
 		}
+		inForm = inForm && (i == 0 || s.Tags[i-1] < tag)
 	}
-	s.Tags = slices.Compact(slices.Sorted(slices.Values(s.Tags)))
+	if !inForm { // the caller's slice stays as it is
+		s.Tags = slices.Compact(slices.Sorted(slices.Values(s.Tags)))
+	}
 	if len(s.Tags) > MaxTags {
 		return tooLarge("tags", len(s.Tags), MaxTags)
 	}
