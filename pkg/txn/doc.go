@@ -1,5 +1,5 @@
 // Package txn is the transaction layer over a commit authority (internal/backend). It knows keys
-// and bytes, no primitive and no storage.
+// and bytes, and that appended events get theirs late; no other primitive and no storage.
 //
 // # Scope
 //
@@ -21,6 +21,25 @@
 // too. What a transaction reads from its own writes is not in its read set, a compare-and-set is a
 // condition of its own, and blind writes never conflict. A transaction that wrote nothing is not
 // validated: it read one snapshot, and that is the truth at its place in the order.
+//
+// # Events
+//
+// An append is no write: it has no key until its commit has a place in the order. So it reads
+// nothing and never conflicts. The transaction's own reads show it provisionally, where it would
+// lie if nothing came between, under its key and in the index by type. What can conflict is the end
+// of a log: a transaction that asked for the head, or got or scanned to where there is no event
+// yet, has read that the log ends there. The end of a log is no phantom, it is validated in
+// Snapshot isolation, too.
+//
+// # Hot keys
+//
+// Transactions that rewrite one key can only commit one after the other. They take turns at it, in
+// the order in which they came: with AtomicOn from the start, with Update for every retry, at the
+// first key that was lost, and from the first attempt if the transaction begins with the read of a
+// key at which others take turns already. It begins then when its turn comes. A turn is advice and
+// no lock: whoever takes none goes on, the commit validates as ever, and a turn that lasts longer
+// than Config.Turn goes to the next in line. So nobody waits for ever, not even for himself, and
+// the worst that can happen is the conflict that would have been without turns.
 //
 // # Memory
 //

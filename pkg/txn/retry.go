@@ -8,7 +8,8 @@ import (
 
 // Retry says how often and how fast a managed transaction is tried again after a conflict. Only
 // conflicts of its own commit are retried. The wait before retry n (from 0) is drawn at random
-// between zero and min(Base << n, Cap): full jitter, so that losers do not meet again.
+// between zero and min(Base << n, Cap): full jitter, so that losers do not meet again. After it the
+// retry may have to wait for its turn at the key that it lost, behind others; see Config.Turn.
 type Retry struct {
 	// Max is the number of retries after the first attempt; 0 is none.
 	Max int

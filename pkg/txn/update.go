@@ -12,9 +12,12 @@ import (
 // goes on up.
 //
 // A conflict at commit is retried: fn runs again from scratch, on a new transaction with a new
-// snapshot, so it must be free of side effects and must not keep the Tx. A conflict that fn itself
-// returns, say of a direct compare-and-set, is an error of fn like any other. When the retries are
-// used up the last conflict is returned.
+// snapshot, so it must be free of side effects and must not keep the Tx. A retry waits as the
+// policy says and then takes its turn at the first key that was lost. An attempt that begins with
+// the Get of a key at which others take turns, or with the EventHead of such a log, joins them
+// there, and begins when its turn comes. A conflict that fn itself returns, say of a direct
+// compare-and-set, is an error of fn like any other. When the retries are used up the last conflict
+// is returned.
 //
 // Errors: those of fn, of Begin and of Tx.Commit; ErrTimeout or ErrCanceled when ctx ends before
 // the commit has its place in the log, also while waiting for a retry.
