@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -464,4 +465,101 @@ func TestTooOldWithEvents(t *testing.T) {
 	require.ErrorIs(t, err, backend.ErrTxnTooOld)
 	_, err = tx.Commit(t.Context())
 	require.ErrorIs(t, err, backend.ErrTxnTooOld)
+}
+
+// The commits that a scope shows are those up to its version; looking at them is no read.
+func TestCommitsOfAScope(t *testing.T) {
+	for name, open := range authorities {
+		t.Run(name, func(t *testing.T) {
+			m, run := open(t, Config{})
+			ctx, s := t.Context(), m.Scope(run)
+			c, err := s.Commits(ctx)
+			require.NoError(t, err)
+			require.Zero(t, c)
+			first, err := s.Put(ctx, codec.KV, "k", null, 0)
+			require.NoError(t, err)
+			_, last, err := s.Append(ctx, []Event{event("a", "0"), event("a", "1")})
+			require.NoError(t, err)
+			want := Commits{First: first, Last: last, Count: 2}
+			view := s.Snapshot()
+			tx, err := m.Begin(ctx, run, Options{})
+			require.NoError(t, err)
+			later, err := s.Put(ctx, codec.KV, "k", null, 0)
+			require.NoError(t, err)
+			for _, s := range []Scope{view, tx.Scope(run)} {
+				c, err = s.Commits(ctx)
+				require.NoError(t, err)
+				require.Equal(t, want, c)
+			}
+			require.Zero(t, tx.Counts())
+			c, err = s.Commits(ctx)
+			require.NoError(t, err)
+			require.Equal(t, Commits{First: first, Last: later, Count: 3}, c)
+			require.NoError(t, tx.Rollback())
+			_, err = tx.Scope(run).Commits(ctx)
+			require.ErrorIs(t, err, ErrTxnDone)
+			_, err = Scope{}.Commits(ctx)
+			require.ErrorIs(t, err, codec.ErrInvalidArgument)
+		})
+	}
+}
+
+// R164, E50: appends of many goroutines, directly and in transactions of which some fail, all
+// succeed; the log has them in the order of their commits, without a gap.
+func TestR164ConcurrentAppends(t *testing.T) {
+	const goroutines = 50
+	for name, open := range authorities {
+		t.Run(name, func(t *testing.T) {
+			each := 100
+			if name == "model" {
+				each = 20 // finding the end of its log takes it long
+			}
+			m, run := open(t, Config{})
+			ctx, s, own := t.Context(), m.Scope(run), errors.New("mine")
+			check := func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			var all sync.WaitGroup
+			for g := range goroutines {
+				all.Go(func() {
+					for i := range each {
+						e := []Event{event("t", fmt.Sprintf("%d.%d", g, i))}
+						if i%2 == 0 {
+							_, _, err := s.Append(ctx, e)
+							check(err)
+							continue
+						}
+						fails := i%7 == 0
+						fn := func(tx *Tx) error {
+							if _, _, err := tx.Scope(run).Append(ctx, e); err != nil || !fails {
+								return err
+							}
+							return own
+						}
+						_, err := m.Update(ctx, run, Options{}, fn)
+						if fails && errors.Is(err, own) {
+							fails = false
+							_, err = m.Update(ctx, run, Options{}, fn)
+						}
+						check(err)
+					}
+				})
+			}
+			all.Wait()
+			log := readLog(t, s)
+			require.Len(t, log, goroutines*each)
+			next := map[string]int{}
+			for _, text := range texts(log) {
+				var i int
+				g, rest, _ := strings.Cut(text, ".")
+				_, err := fmt.Sscan(rest, &i)
+				require.NoError(t, err)
+				require.Equal(t, next[g], i, "one goroutine's events stand in its order")
+				next[g]++
+			}
+			require.Zero(t, m.Stats().Conflicts)
+		})
+	}
 }
