@@ -65,7 +65,8 @@ type Options struct {
 	// 1 GiB. What a transaction reads has no bound: its read set takes about 100 bytes and the key
 	// for each key that was read or scanned over, outside of MemoryBudget.
 	MaxTxnBytes int64
-	// MaxTxnWrites bounds the number of keys that one transaction writes. Default 100,000.
+	// MaxTxnWrites bounds the number of keys that one transaction writes, index entries of the
+	// primitives included, and of events that it appends. Default 100,000.
 	MaxTxnWrites int
 	// Guards are functions that the state machines of cells ask by name before a transition. The
 	// map is copied. Default: none; a transition that names a missing one is refused.
