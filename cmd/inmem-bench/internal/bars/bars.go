@@ -57,6 +57,10 @@ func best(bar, step float64) Goal { return Goal{Kind: OfBest, Bar: bar, Step: st
 
 func pebble(bar, step float64) Goal { return Goal{Kind: OfPebble, Bar: bar, Step: step} }
 
+func ofPut(bar, step float64) Goal {
+	return Goal{Kind: Cost, Bar: bar, Step: step, Other: "primitives/kv_put"}
+}
+
 func goals(g ...Goal) []Goal { return g }
 
 // Table is the table of bars, in its order.
@@ -102,6 +106,9 @@ var Table = []Row{
 		Goal{Kind: Millis, Bar: 30, Step: 100})},
 	{"rows/open_killed/1m", "open after kill -9, 1M keys", goals(
 		Goal{Kind: Millis, Bar: 500, Step: 1000})},
+	{"primitives/event_append", "event append", goals(ofPut(1.6, 3))},
+	{"primitives/cell_cas", "cell CAS", goals(ofPut(1.3, 2))},
+	{"primitives/trace_minimal", "trace record", goals(ofPut(4, 8))},
 	{"rows/beyond_memory/20x", "dataset 20x the memory budget", goals(pebble(1, none),
 		Goal{Kind: Figure, Other: rows.HeapMB, Bar: beyondLive, Step: none},
 		Goal{Kind: Figure, Other: rows.ResidentMB, Bar: 2 * beyondLive, Step: none})},

@@ -40,7 +40,9 @@ func TestTableNamesWorkloads(t *testing.T) {
 }
 
 // elsewhere are the workloads of the table that another package makes.
-var elsewhere []string
+var elsewhere = []string{
+	"primitives/event_append", "primitives/cell_cas", "primitives/trace_minimal",
+}
 
 var (
 	ours   = measure.System{Name: "inmem"}
@@ -137,6 +139,14 @@ func TestFiguresAndTimes(t *testing.T) {
 	require.Equal(t, []string{"1.30 of pebble's bytes | ≤ 2 met | ≤ 1.25 missed"}, texts)
 	texts, _ = verdicts(t, "", written(ours, 260), written(pebblE, 0))
 	require.Empty(t, texts, "where nothing could be counted")
+
+	var costs []string
+	for _, v := range Judge([]measure.Result{
+		result(ours, "primitives/event_append", 100), result(ours, "primitives/kv_put", 250),
+	}) {
+		costs = append(costs, v.Text+" "+v.Bar().String()+" "+v.Step().String())
+	}
+	require.Equal(t, []string{"2.50 times the cost of a put missed met"}, costs)
 
 	texts, _ = verdicts(t, "rows/same_key/4", with(result(ours, "rows/same_key/4", 10),
 		measure.Metric{Name: "committed", Value: 94.96}))

@@ -84,8 +84,11 @@ func (v *Verdict) measure(ours *measure.Result, all []measure.Result) bool {
 		if other == nil {
 			return false
 		}
+		if cpu, ok := other.CPURatioTo(ours); ok {
+			v.CPU = cpu.Median
+		}
 		cost, ok := other.RatioTo(ours)
-		return ok && v.set(cost, "%s of the cost of a put")
+		return ok && v.set(cost, "%s times the cost of a put")
 	case Growth:
 		return v.growth(ours, all)
 	case Figure:

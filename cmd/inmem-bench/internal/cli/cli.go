@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/machine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/report"
 )
@@ -132,7 +133,7 @@ func execute(ctx context.Context, o *options, plan []measure.Case, stderr io.Wri
 	defer func() { err = errors.Join(err, stop()) }()
 
 	r := &report.Report{
-		Machine: report.ThisMachine(dir), Config: o.config, Started: time.Now(),
+		Machine: machine.This(dir), Config: o.config, Started: time.Now(),
 		Repeats: o.repeats, Length: o.time / time.Duration(o.repeats),
 	}
 	runner := measure.Runner{Repeats: r.Repeats, Length: r.Length, Dir: dir}
@@ -186,13 +187,8 @@ func write(o *options, r *report.Report, stdout, stderr io.Writer) error {
 	if err := r.Table(people, style); err != nil {
 		return err
 	}
-	if r.HasPeers() {
-		if _, err := fmt.Fprintln(people); err != nil {
-			return err
-		}
-		if err := r.Comparison(people, style); err != nil {
-			return err
-		}
+	if err := r.Comparison(people, style); err != nil {
+		return err
 	}
 	if _, err := fmt.Fprintln(people); err != nil {
 		return err

@@ -75,8 +75,8 @@ func (r *Report) rateChart(name string, judged []bars.Verdict) template.HTML {
 	}
 	for i := range judged {
 		v := &judged[i]
-		if best := ours.Best(r.Results); v.Row.Name == name && v.Goal.Kind == bars.OfBest && best != nil &&
-			v.Goal.Bar > 0 {
+		best := ours.Best(r.Results)
+		if v.Row.Name == name && v.Goal.Kind == bars.OfBest && best != nil && v.Goal.Bar > 0 {
 			goal = v.Goal.Bar * best.Rate().Median
 		}
 	}

@@ -58,9 +58,19 @@ func (r *Report) of(name, system string) *measure.Result {
 // HasPeers says whether there is anything to compare.
 func (r *Report) HasPeers() bool { return len(r.contested()) > 0 }
 
-// Comparison writes the rates of all systems side by side, and the bars with what is met.
+// Comparison writes the rates of all systems side by side, if there are peers, and the bars with
+// what is met, if there are any for what was measured.
 func (r *Report) Comparison(w io.Writer, s Style) error {
 	var b strings.Builder
+	if r.HasPeers() {
+		b.WriteByte('\n')
+		r.sideBySide(&b, s)
+	}
+	r.bars(&b, s)
+	return writeTrimmed(w, b.String())
+}
+
+func (r *Report) sideBySide(b *strings.Builder, s Style) {
 	systems := r.systems()
 	header := fmt.Sprintf("%-28s", "per second, medians")
 	for _, sys := range systems {
@@ -83,9 +93,6 @@ func (r *Report) Comparison(w io.Writer, s Style) error {
 		}
 		b.WriteString(line + "\n")
 	}
-	b.WriteByte('\n')
-	r.bars(&b, s)
-	return writeTrimmed(w, b.String())
 }
 
 // bestOf names the system with the highest rate that is no limit.
@@ -108,7 +115,7 @@ func (r *Report) bars(b *strings.Builder, s Style) {
 	if len(list) == 0 {
 		return
 	}
-	b.WriteString(s.bold(fmt.Sprintf(barFormat,
+	b.WriteString("\n" + s.bold(fmt.Sprintf(barFormat,
 		"the table of bars", "measured", "±", "cpu", "step", "", "bar", "")) + "\n")
 	last := ""
 	met := map[bars.State]int{}

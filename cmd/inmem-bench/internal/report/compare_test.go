@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/machine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 )
 
@@ -35,7 +36,7 @@ func golden(t *testing.T, name, got string) {
 // rivals is a report on some workloads that peers and limits did too.
 func rivals() *Report {
 	r := &Report{
-		Machine: Machine{CPU: "A processor", Cores: 2, MaxProcs: 2, OS: "linux", Arch: "amd64",
+		Machine: machine.Machine{CPU: "A processor", Cores: 2, MaxProcs: 2, OS: "linux", Arch: "amd64",
 			Kernel: "6.1", Go: "go1.26", Filesystem: "ext4"},
 		Config: measure.Config{Keys: 10_000, Mode: "batched", Seed: measure.DefaultSeed,
 			Memory: 256 << 20},

@@ -20,8 +20,8 @@ var nines = []struct {
 // fewest is the number of timed operations below which a curve says nothing.
 const fewest = 50
 
-// latencyChart draws the percentiles of every system, both axes logarithmic; empty if the operations
-// were too few.
+// latencyChart draws the percentiles of every system, both axes logarithmic; empty if the
+// operations were too few.
 func (r *Report) latencyChart(name string) template.HTML {
 	type line struct {
 		system measure.System

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/machine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 )
 
@@ -15,19 +16,19 @@ const Schema = 1
 // document is the JSON form of a report. All durations are in nanoseconds unless the name says
 // otherwise; quantiles are over all repeats.
 type document struct {
-	Schema    int          `json:"schema"`
-	Command   []string     `json:"command"`
-	Started   time.Time    `json:"started"`
-	Seconds   float64      `json:"seconds"`
-	Machine   Machine      `json:"machine"`
-	Mode      string       `json:"mode"`
-	Seed      uint64       `json:"seed"`
-	Keys      int          `json:"keys"`
-	ValueSize int          `json:"value_size"` // 0 stands for int64 values
-	Memory    int64        `json:"memory_budget"`
-	Repeats   int          `json:"repeats"`
-	LengthNS  int64        `json:"repeat_ns"`
-	Results   []resultJSON `json:"results"`
+	Schema    int             `json:"schema"`
+	Command   []string        `json:"command"`
+	Started   time.Time       `json:"started"`
+	Seconds   float64         `json:"seconds"`
+	Machine   machine.Machine `json:"machine"`
+	Mode      string          `json:"mode"`
+	Seed      uint64          `json:"seed"`
+	Keys      int             `json:"keys"`
+	ValueSize int             `json:"value_size"` // 0 stands for int64 values
+	Memory    int64           `json:"memory_budget"`
+	Repeats   int             `json:"repeats"`
+	LengthNS  int64           `json:"repeat_ns"`
+	Results   []resultJSON    `json:"results"`
 }
 
 type resultJSON struct {
@@ -44,7 +45,7 @@ type resultJSON struct {
 	Allocs     measure.Stat     `json:"allocs_per_op"`
 	Bytes      measure.Stat     `json:"bytes_per_op"`
 	CPU        measure.Stat     `json:"cpu_ns_per_op"`
-	Unit       string           `json:"unit,omitempty"` // what is counted per second, if not operations
+	Unit       string           `json:"unit,omitempty"` // what is counted, if not operations
 	Ratio      *ratioJSON       `json:"ratio,omitempty"`
 	Metrics    []measure.Metric `json:"metrics,omitempty"`
 	Samples    []sampleJSON     `json:"samples"`

@@ -5,12 +5,13 @@ package report
 import (
 	"time"
 
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/machine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 )
 
 // Report is everything that one invocation found out.
 type Report struct {
-	Machine Machine
+	Machine machine.Machine
 	Config  measure.Config
 	// Command is the command line, Started and Elapsed when it ran and how long.
 	Command []string

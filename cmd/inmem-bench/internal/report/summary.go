@@ -157,7 +157,8 @@ func durability(mode string, others bool) string {
 	}[mode]
 	text = mode + ": " + text
 	if others {
-		text += "; durability/* and rows/strict/* are strict: every commit is on disk before it returns"
+		text += "; where a workload's name says another mode, that one holds (strict: every commit is " +
+			"on disk before it returns)"
 	}
 	return text
 }

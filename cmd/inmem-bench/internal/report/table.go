@@ -51,7 +51,7 @@ func (r *Report) Table(w io.Writer, s Style) error {
 		exhausted = exhausted || res.Exhausted()
 		l := res.Latency()
 		spread := fmt.Sprintf("%.0f%%", 100*res.Rate().Spread())
-		fmt.Fprintf(&b, rowFormat, cut(name, 37), rateCell(res), spread, Duration(l.Quantile(.5)),
+		fmt.Fprintf(&b, rowFormat, cutFront(name, 37), rateCell(res), spread, Duration(l.Quantile(.5)),
 			Duration(l.Quantile(.99)), Duration(l.Quantile(.999)), allocs(res), r.note(res))
 	}
 	if exhausted {
@@ -93,6 +93,15 @@ func allocs(res *measure.Result) string {
 		return "0"
 	}
 	return fmt.Sprintf("%.1f", n)
+}
+
+// cutFront shortens a name that is too long for its column: what tells it apart stands at its end.
+func cutFront(name string, width int) string {
+	runes := []rune(name)
+	if len(runes) <= width {
+		return name
+	}
+	return "…" + string(runes[len(runes)-width+1:])
 }
 
 // cut shortens text that is too long for its column.

@@ -19,7 +19,8 @@ func config() measure.Config {
 }
 
 // run measures the rows that are kept for one short repeat.
-func run(t *testing.T, e engine.Engine, keep func(measure.Workload) bool) ([]measure.Result, error) {
+func run(t *testing.T, e engine.Engine, keep func(measure.Workload) bool) (
+	[]measure.Result, error) {
 	s := System(e)
 	plan := measure.Plan([]measure.System{s}, config())
 	plan = slices.DeleteFunc(plan, func(c measure.Case) bool { return !keep(c.Workload) })

@@ -2,11 +2,6 @@ package rows
 
 import (
 	"context"
-	"errors"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
@@ -55,7 +50,7 @@ func (m *maker) reopen(f *shared, name, about string, closed bool) measure.Workl
 		if err := f.store.Flush(ctx); err != nil {
 			return nil, err
 		}
-		if err := copyTree(dir, f.dir); err != nil {
+		if err := measure.CopyTree(dir, f.dir); err != nil {
 			return nil, err
 		}
 		o := m.options(m.mode(), f.keys.n, 1)
@@ -87,36 +82,4 @@ func (m *maker) reopen(f *shared, name, about string, closed bool) measure.Workl
 		}, nil
 	}
 	return w
-}
-
-// copyTree copies the files of a directory into one that exists.
-func copyTree(to, from string) error {
-	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil || rel == "." {
-			return err
-		}
-		if entry.IsDir() {
-			return os.Mkdir(filepath.Join(to, rel), 0o700)
-		}
-		return copyFile(filepath.Join(to, rel), path)
-	})
-}
-
-func copyFile(to, from string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	_, err = io.Copy(out, in)
-	return err
 }

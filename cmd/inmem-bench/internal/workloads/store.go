@@ -10,10 +10,14 @@ import (
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
-const modeStrict = "strict"
+const (
+	modeStrict = "strict"
+	modeNone   = "none"
+)
 
 // store is a database of one trial with the run that it works in.
 type store struct {
+	dir  string
 	db   *inmem.DB
 	run  *inmem.Run
 	kv   inmem.KV
@@ -37,15 +41,14 @@ func durabilityOf(mode string) (inmem.Durability, error) {
 // tenant/app/agent, keys loaded.
 func (m *maker) open(mode string, l load, p prepare) func(context.Context, string) (
 	*measure.Trial, error) {
+	return m.openWith(mode, inmem.Options{}, l, p)
+}
+
+// openWith is open with further options.
+func (m *maker) openWith(mode string, o inmem.Options, l load, p prepare) func(context.Context,
+	string) (*measure.Trial, error) {
 	return func(ctx context.Context, dir string) (_ *measure.Trial, err error) {
-		durability, err := durabilityOf(mode)
-		if err != nil {
-			return nil, err
-		}
-		s := &store{}
-		s.db, err = inmem.Open(dir, &inmem.Options{
-			Durability: durability, MemoryBudget: m.cfg.Memory,
-		})
+		s, err := m.store(ctx, dir, mode, o)
 		if err != nil {
 			return nil, err
 		}
@@ -54,11 +57,6 @@ func (m *maker) open(mode string, l load, p prepare) func(context.Context, strin
 				err = errors.Join(err, s.db.Close())
 			}
 		}()
-		namespace := inmem.RunOptions{Tenant: "tenant", App: "app", Agent: "agent"}
-		if s.run, err = s.db.BeginRun(ctx, namespace); err != nil {
-			return nil, err
-		}
-		s.kv = s.run.KV()
 		s.data = m.data(l)
 		if err = s.load(ctx); err != nil {
 			return nil, err
@@ -67,9 +65,30 @@ func (m *maker) open(mode string, l load, p prepare) func(context.Context, strin
 		if err != nil {
 			return nil, err
 		}
-		t.Close = s.db.Close
+		if t.Close == nil {
+			t.Close = s.db.Close
+		}
 		return t, nil
 	}
+}
+
+// store opens a database and begins a run in it.
+func (m *maker) store(ctx context.Context, dir, mode string, o inmem.Options) (_ *store,
+	err error) {
+	o.MemoryBudget = m.cfg.Memory
+	if o.Durability, err = durabilityOf(mode); err != nil {
+		return nil, err
+	}
+	s := &store{dir: dir}
+	if s.db, err = inmem.Open(dir, &o); err != nil {
+		return nil, err
+	}
+	s.run, err = s.db.BeginRun(ctx, inmem.RunOptions{Tenant: "tenant", App: "app", Agent: "agent"})
+	if err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	s.kv = s.run.KV()
+	return s, nil
 }
 
 // load puts the keys, some thousand per transaction: fast in every mode.
@@ -180,7 +199,8 @@ func expectNewer(version uint64, last *uint64) error {
 type lane struct {
 	last     uint64 // newest commit version
 	attempts int
-	_        [112]byte
+	commits  int
+	_        [104]byte
 }
 
 func sum(numbers []int) int {

@@ -6,8 +6,10 @@ package workloads
 import (
 	"sync"
 
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/agents"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rawlog"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rows"
 )
 
@@ -34,9 +36,14 @@ func Systems(peers ...engine.Engine) []measure.System {
 	})
 }
 
+// rawSync stands beside what commits to disk.
+func rawSync(cfg measure.Config) []measure.Workload { return rawlog.Beside(inMem(cfg)) }
+
 // inMem lists all workloads in the order of the report.
 func inMem(cfg measure.Config) []measure.Workload {
-	return append(original(cfg), rows.Workloads(engine.InMem(), cfg)...)
+	all := append(original(cfg), newMaker(cfg).comprehensive()...)
+	all = append(all, agents.Workloads(cfg)...)
+	return append(all, rows.Workloads(engine.InMem(), cfg)...)
 }
 
 // original are the workloads of the original system.
@@ -45,6 +52,7 @@ func original(cfg measure.Config) []measure.Workload {
 	var all []measure.Workload
 	for _, group := range [][]measure.Workload{
 		m.gets(), m.puts(), m.deletes(), m.sizes(), m.keyScaling(),
+		m.recoveries(),
 		m.commits(), m.reads(), m.cas(), m.snapshots(), m.conflicts(), m.durability(),
 	} {
 		all = append(all, group...)

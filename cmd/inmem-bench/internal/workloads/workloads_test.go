@@ -3,6 +3,7 @@ package workloads
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,8 @@ engine_value_size/64 engine_value_size/256 engine_value_size/1k engine_value_siz
 engine_value_size/64k
 engine_key_scaling/get_rotating/10k engine_key_scaling/get_rotating/100k
 engine_key_scaling/get_rotating/1m
+wal_recovery/insert_only/1k wal_recovery/insert_only/10k wal_recovery/insert_only/50k
+wal_recovery/overwrite_heavy wal_recovery/delete_heavy
 txn_commit/single_put txn_commit/multi_put/3 txn_commit/multi_put/5 txn_commit/multi_put/10
 txn_commit/read_modify_write
 txn_commit/readN_write1/1 txn_commit/readN_write1/10 txn_commit/readN_write1/100
@@ -37,6 +40,63 @@ snapshot/read_your_writes snapshot/read_only_10
 conflict/disjoint_keys/2 conflict/disjoint_keys/4 conflict/disjoint_keys/8
 conflict/same_key/2 conflict/same_key/4 conflict/cas_one_winner
 durability/strict_put/1 durability/strict_put/8 durability/strict_put/64`
+
+// comprehensive are the names of the original's comprehensive benchmarks, those of agents apart.
+const comprehensive = `
+kv_microbenchmarks/get_existing_key kv_microbenchmarks/get_nonexistent_key
+kv_microbenchmarks/put_unique_keys kv_microbenchmarks/put_overwrite_same_key
+kv_microbenchmarks/cas_success kv_microbenchmarks/delete
+kv_microbenchmarks/put_value_size_bytes/64 kv_microbenchmarks/put_value_size_bytes/256
+kv_microbenchmarks/put_value_size_bytes/1024 kv_microbenchmarks/put_value_size_bytes/4096
+concurrency/txn_no_contention_threads/2 concurrency/txn_no_contention_threads/4
+concurrency/txn_no_contention_threads/8 concurrency/txn_no_contention_threads/16
+concurrency/txn_high_contention_threads/2 concurrency/txn_high_contention_threads/4
+concurrency/txn_high_contention_threads/8
+concurrency/conflict_rate_measurement concurrency/cas_contention_one_winner
+recovery/wal_replay/1000 recovery/wal_replay/10000 recovery/wal_replay/100000
+recovery/mixed_workload_recovery/100 recovery/mixed_workload_recovery/1000
+recovery/mixed_workload_recovery/5000
+durability/strict_mode_put durability/batched_mode_put/100 durability/batched_mode_put/500
+durability/batched_mode_put/1000 durability/async_mode_put
+durability/transaction_durability/strict durability/transaction_durability/batched
+durability/transaction_durability/async
+memory/snapshot_creation/1000 memory/snapshot_creation/10000 memory/snapshot_creation/100000
+memory/prefix_scan/100 memory/prefix_scan/1000 memory/prefix_scan/10000
+latency_distribution/put_latency latency_distribution/get_latency
+latency_distribution/transaction_latency`
+
+func TestNamesOfTheComprehensiveBenchmarks(t *testing.T) {
+	var names []string
+	for _, w := range newMaker(config("batched")).comprehensive() {
+		names = append(names, w.Name)
+		require.True(t, w.Extra)
+		require.LessOrEqual(t, len(w.About), 80, w.Name)
+		if _, mode, found := strings.Cut(w.Name, "transaction_durability/"); found {
+			require.Equal(t, mode, w.Mode)
+		}
+	}
+	require.Equal(t, strings.Fields(comprehensive), names)
+	runAll(t, config("none"), func(c measure.Case) bool {
+		return slices.Contains(names, c.Name) && !strings.HasSuffix(c.Name, "/100000")
+	})
+}
+
+// What is written before a kill is there when it is opened again; what was not, is told.
+func TestRecoveriesOnDisk(t *testing.T) {
+	m := newMaker(config("batched"))
+	runAll(t, config("batched"), func(c measure.Case) bool {
+		return strings.HasPrefix(c.Name, "wal_recovery/delete") ||
+			c.Name == "recovery/mixed_workload_recovery/100"
+	})
+	forgetful := history{"g/forgets", "", 10, func(ctx context.Context, s *store) (int, error) {
+		left, err := inserts(10)(ctx, s)
+		return left + 1, err
+	}}
+	r := measure.Runner{Repeats: 1, Length: time.Millisecond, Dir: t.TempDir()}
+	_, err := r.Run(context.Background(),
+		[]measure.Case{{Workload: m.reopened([]history{forgetful})[0]}})
+	require.ErrorContains(t, err, "wrong answer: there are 10 keys, expected 11")
+}
 
 func TestNamesAreTheCanonicalOnes(t *testing.T) {
 	var names []string

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package workloads
+package rawlog
 
 import "os"
 

@@ -1,4 +1,5 @@
-package report
+// Package machine says where something was measured.
+package machine
 
 import (
 	"fmt"
@@ -26,8 +27,8 @@ type Machine struct {
 	Busy bool   `json:"busy,omitempty"`
 }
 
-// ThisMachine describes the machine; dir is where the databases will be.
-func ThisMachine(dir string) Machine {
+// This describes the machine; dir is where the databases will be.
+func This(dir string) Machine {
 	m := Machine{
 		CPU: cpuModel(), Cores: runtime.NumCPU(), MaxProcs: runtime.GOMAXPROCS(0),
 		OS: runtime.GOOS, Arch: runtime.GOARCH, Kernel: kernel(), Go: runtime.Version(),

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package report
+package machine
 
 // What the standard library does not tell on this system stays empty.
 
