@@ -295,11 +295,15 @@ func (d *DB) discardBatch(ctx context.Context, b *pebble.Batch) error {
 	return b.Close()
 }
 
-// giveWay waits while Pebble is busy. It lets go well before commits have to wait for Pebble: they
-// come first.
+// freePatience is how many times pressurePause a batch of deletions gives way.
+const freePatience = 20
+
+// giveWay waits while Pebble is busy, from well before commits have to wait for Pebble: they come
+// first. Where they leave no room it goes on as they do, after a while: deletions make room in the
+// end.
 func (d *DB) giveWay(ctx context.Context) error {
 	const sublevels = maxSublevels / 4
-	for {
+	for n := 0; n < freePatience; n++ {
 		m := d.store.Metrics()
 		if m.MemTable.Size < 2*d.opts.WriteBuffer && m.Levels[0].Sublevels < sublevels ||
 			d.pressure.blocked.Load() != nil { // what is deleted may be what blocks it
@@ -313,4 +317,5 @@ func (d *DB) giveWay(ctx context.Context) error {
 		case <-time.After(pressurePause):
 		}
 	}
+	return d.relieve(ctx)
 }

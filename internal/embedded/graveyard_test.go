@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -190,6 +191,7 @@ func wantUnreadable(t testing.TB, db *DB, s *backend.Scope) {
 // reads sees the run whole, and nothing of it is freed.
 func TestStrictDeletionIsSeenWhenItIsDurable(t *testing.T) {
 	held, hold := make(chan struct{}), make(chan bool, 1)
+	release := sync.OnceFunc(func() { close(held) })
 	slow := errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpFileSyncData && isLog(op.Path) {
 			select {
@@ -203,6 +205,7 @@ func TestStrictDeletionIsSeenWhenItIsDurable(t *testing.T) {
 	o := memOptions()
 	o.Mode, o.SweepInterval, o.FS = Strict, -1, errorfs.Wrap(o.FS, slow)
 	db := mustOpen(t, o)
+	t.Cleanup(release)
 	s, idle := newScope(t, db, 1), newScope(t, db, 2)
 	commit(t, db, put(s, "key", "value"), entryOf(s))
 	commit(t, db, put(idle, "key", "value"))
@@ -239,7 +242,7 @@ func TestStrictDeletionIsSeenWhenItIsDurable(t *testing.T) {
 	}
 	require.Equal(t, before, db.Published())
 	require.Equal(t, int64(2), db.Stats().Unfreed)
-	close(held)
+	release()
 	require.NoError(t, <-deleted)
 	wantScopeGone(t, db, s)
 	wantScopeGone(t, db, idle)
