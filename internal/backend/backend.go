@@ -77,6 +77,10 @@ type Reader interface {
 	// no commit carries it (a gap, or the future).
 	CommitRecord(ctx context.Context, version uint64) (codec.CommitRecord, error)
 
+	// CommitTime returns the time of the commit at exactly this version, in Unix nanoseconds; 0 when
+	// no commit carries it. Cost: some loads for a recent commit, a read of the store for others.
+	CommitTime(ctx context.Context, version uint64) (int64, error)
+
 	// Commits tells how far the history of a scope reaches at or below version at. It is derived
 	// from the scope's journal, so it is exact after every crash. For the system scope it counts
 	// the commits that wrote records in it. Cost: a few reads of the store, the logarithm of the

@@ -140,6 +140,7 @@ func (d *DB) place(ctx context.Context, p *plan) (out backend.Outcome, again boo
 		return out, false, &backend.UnknownOutcomeError{Version: version, Cause: err}
 	}
 	p.apply()
+	d.times.note(version, now)
 	out.Version, out.Appends = version, p.appended
 	if d.opts.Mode != Strict {
 		d.published.raise(version)

@@ -64,6 +64,7 @@ type DB struct {
 	space     *space
 	pressure  pressure
 
+	times    recentTimes
 	marks    flushMarks
 	counters counters
 }

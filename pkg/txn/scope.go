@@ -226,6 +226,6 @@ func (s Scope) CommitTime(ctx context.Context, version uint64) (int64, error) {
 	if err := s.usable(); err != nil || version == 0 {
 		return 0, err
 	}
-	r, err := s.m.b.CommitRecord(ctx, version)
-	return r.Time, ContextError(err)
+	t, err := s.m.b.CommitTime(ctx, version)
+	return t, ContextError(err)
 }

@@ -140,6 +140,9 @@ func (w *world) commitRecord(version uint64) codec.CommitRecord {
 	w.Helper()
 	r, err := w.b.CommitRecord(w.ctx, version)
 	require.NoError(w, err)
+	time, err := w.b.CommitTime(w.ctx, version)
+	require.NoError(w, err)
+	require.Equal(w, r.Time, time)
 	return r
 }
 

@@ -139,6 +139,12 @@ func (b *Backend) CommitRecord(ctx context.Context, version uint64) (codec.Commi
 	return codec.CommitRecord{}, nil
 }
 
+// CommitTime implements backend.Reader.
+func (b *Backend) CommitTime(ctx context.Context, version uint64) (int64, error) {
+	r, err := b.CommitRecord(ctx, version)
+	return r.Time, err
+}
+
 // commitFrom is the first commit at or after a version. Callers hold mu.
 func (b *Backend) commitFrom(version uint64) (backend.Commit, bool) {
 	i := sort.Search(len(b.commits), func(i int) bool { return b.commits[i].Version >= version })
