@@ -66,8 +66,9 @@ func (r Record) verifyIndex(ctx context.Context) (IndexReport, error) {
 }
 
 // RebuildIndex makes the index entries of the run what its record says: on a good index it changes
-// nothing. It also works on the id of a run that does not exist: then nothing of it is left. Cost:
-// as VerifyIndex, and a transaction.
+// nothing. It also works on a run that does not exist any more: then nothing of it is left. Where
+// the entries of all runs are in question it answers codec.ErrCorrupt: see Index.Rebuild. Cost: as
+// VerifyIndex, and a transaction.
 func (r Record) RebuildIndex(ctx context.Context) (IndexRepair, error) {
 	repair, err := r.rebuildIndex(ctx)
 	return repair, r.wrap("rebuild index", err)

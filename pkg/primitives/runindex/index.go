@@ -82,14 +82,14 @@ const pageWork = 4000
 // Errors also: codec.ErrInvalidArgument for a Limit over MaxLimit, and for a Token that is none or
 // comes from another Query.
 func (x Index) Query(ctx context.Context, q Query) (Page, error) {
-	p, err := x.query(ctx, q)
+	p, err := x.query(ctx, q, pageWork)
 	if err != nil {
 		return Page{}, fmt.Errorf("query runs: %w", err)
 	}
 	return p, nil
 }
 
-func (x Index) query(ctx context.Context, q Query) (Page, error) {
+func (x Index) query(ctx context.Context, q Query, work int) (Page, error) {
 	f, err := newFilter(&q)
 	if err != nil {
 		return Page{}, err
@@ -107,7 +107,7 @@ func (x Index) query(ctx context.Context, q Query) (Page, error) {
 			return Page{}, err
 		}
 	}
-	w := x.walk(ctx, f, pageWork)
+	w := x.walk(ctx, f, work)
 	if bound == "" {
 		bound = w.start()
 	}

@@ -113,11 +113,8 @@ func passingPrefix(s codec.Status, generation int64, epoch uint64) codec.Tuple {
 	return statusPrefix(s).AppendInt(generation).AppendInt(int64(epoch))
 }
 
-// stretch is a stream, and the part of it that counts: from <= place < to, an empty to is no bound.
-type stretch struct {
-	prefix   string
-	from, to string
-}
+// stretch is a stream from a place on: before that there are only tombstones.
+type stretch struct{ prefix, from string }
 
 // stretches are the streams of a passing status, under the epochs that are wanted.
 func (l *layout) stretches(s codec.Status, wanted func(epoch uint64) bool) []stretch {
@@ -131,9 +128,8 @@ func (l *layout) stretches(s codec.Status, wanted func(epoch uint64) bool) []str
 			prefix: string(passingPrefix(s, l.Generation, epoch)), from: swept,
 		})
 		if swept != "" {
-			list = append(list, stretch{
-				prefix: string(passingPrefix(s, l.Generation+1, epoch)), to: swept,
-			})
+			next := passingPrefix(s, l.Generation+1, epoch)
+			list = append(list, stretch{prefix: string(next)})
 		}
 	}
 	return list
@@ -145,9 +141,10 @@ const (
 	// sweepEvery is how many runs begin, on average, between two sweeps: about so many tombstones a
 	// query may have to pass over.
 	sweepEvery = 512
-	// sweepSize is how many entries one sweep moves. There are never more tombstones than twice
-	// sweepEvery and a number in proportion to the runs that are Active or Paused.
-	sweepSize = 512
+	// sweepSize is how many entries one sweep moves: more than begin meanwhile, or it would never
+	// come to the end. So the tombstones in the way are a few times sweepEvery, and a number in
+	// proportion to the runs that are Active or Paused.
+	sweepSize = 2 * sweepEvery
 )
 
 // SweepDue says whether a sweep should follow the beginning of a run. The id decides, so that short
@@ -163,15 +160,20 @@ func SweepDue(id [16]byte) bool {
 // that another transaction puts where this one has looked must be a conflict. Losing a conflict
 // does no harm, the next sweep does the work.
 func Sweep(ctx context.Context, system txn.Scope, epoch uint64) error {
+	return sweep(ctx, system, epoch, sweepSize)
+}
+
+// sweep moves up to size entries.
+func sweep(ctx context.Context, system txn.Scope, epoch uint64, size int) error {
 	l, err := readLayout(ctx, system.Get)
 	if err != nil {
 		return err
 	}
-	moved, last, err := l.move(ctx, system)
+	moved, last, err := l.move(ctx, system, size)
 	if err != nil {
 		return err
 	}
-	if moved == sweepSize {
+	if moved == size {
 		l.Swept = []byte(last + "\x00")
 		return l.write(ctx, system)
 	}
@@ -185,7 +187,8 @@ func Sweep(ctx context.Context, system txn.Scope, epoch uint64) error {
 }
 
 // move takes the next entries to the next generation, and returns how many, and the last place.
-func (l *layout) move(ctx context.Context, s txn.Scope) (moved int, last string, err error) {
+func (l *layout) move(ctx context.Context, s txn.Scope, size int,
+) (moved int, last string, err error) {
 	w := &walk{ctx: ctx, scope: s, from: string(l.Swept), left: unbounded}
 	u := &union{w: w}
 	defer u.close()
@@ -198,7 +201,7 @@ func (l *layout) move(ctx context.Context, s txn.Scope) (moved int, last string,
 			u.members = append(u.members, member{stream: e})
 		}
 	}
-	for bound := w.start(); moved < sweepSize && u.seek(bound) == found; moved++ {
+	for bound := w.start(); moved < size && u.seek(bound) == found; moved++ {
 		last = u.place()
 		if _, err := s.Delete(ctx, codec.RunIndex, from[u.best]+last); err != nil {
 			return moved, last, err

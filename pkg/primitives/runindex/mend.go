@@ -49,8 +49,10 @@ func (x Index) verify(ctx context.Context, of subject) (IndexReport, error) {
 }
 
 func (x Index) rebuild(ctx context.Context, of subject) (done IndexRepair, err error) {
-	if err := x.mendLayout(ctx); err != nil {
-		return done, err
+	if of.all() { // the entries of all runs depend on it
+		if done.Removed, err = x.mendLayout(ctx); err != nil {
+			return done, err
+		}
 	}
 	s := x.scope.Snapshot()
 	l, err := readLayout(ctx, s.Peek)
@@ -106,18 +108,16 @@ func (b *batch) flush() error {
 }
 
 // mendLayout begins anew with a layout that cannot be read. What lies elsewhere is surplus then.
-func (x Index) mendLayout(ctx context.Context) error {
-	_, err := readLayout(ctx, x.scope.Peek)
-	if !errors.Is(err, codec.ErrCorrupt) {
-		return err
-	}
+func (x Index) mendLayout(ctx context.Context) (mended int, err error) {
 	_, err = x.scope.Atomic(ctx, func(s txn.Scope) error {
+		mended = 0
 		if _, err := readLayout(ctx, s.Get); !errors.Is(err, codec.ErrCorrupt) {
 			return err
 		}
+		mended = 1
 		return (&layout{}).write(ctx, s)
 	})
-	return err
+	return mended, err
 }
 
 // eachSurplus calls f with the entries that no record asks for, and returns how many it looked at.

@@ -99,18 +99,14 @@ type stream interface {
 type entries struct {
 	w        *walk
 	prefix   string
-	from, to string // of its own, as those of the walk
+	from, to string // as those of the walk, or narrower
 	cursor   *txn.Cursor
 	now      string
 	state    state
 }
 
 func newEntries(w *walk, s stretch) *entries {
-	e := &entries{w: w, prefix: s.prefix, from: max(s.from, w.from), to: s.to}
-	if e.to == "" || w.to != "" && w.to < e.to {
-		e.to = w.to
-	}
-	return e
+	return &entries{w: w, prefix: s.prefix, from: max(s.from, w.from), to: w.to}
 }
 
 func (e *entries) seek(bound string) state {
@@ -215,9 +211,7 @@ func (u *union) seek(bound string) state {
 		case exhausted:
 			continue
 		}
-		at := u.bound(m)
-		// What is found counts as sooner than a cut at the same bound: it is there in any case.
-		if u.best < 0 || u.w.sooner(at, first) || at == first && m.state == found {
+		if at := u.bound(m); u.best < 0 || u.w.sooner(at, first) {
 			u.best, first = i, at
 		}
 	}

@@ -80,12 +80,15 @@ func (w *world) record(s *backend.Scope) Record {
 	return NewRecord(w.m.Scope(system()), w.m.Scope(s), w.epoch)
 }
 
-func (w *world) sweep() error {
+// sweepBy moves up to size entries, as package db does.
+func (w *world) sweepBy(size int) error {
 	_, err := w.m.Update(w.ctx, system(),
 		txn.Options{Isolation: txn.Serializable, Retry: &txn.Retry{}},
-		func(tx *txn.Tx) error { return Sweep(w.ctx, tx.Scope(system()), w.epoch) })
+		func(tx *txn.Tx) error { return sweep(w.ctx, tx.Scope(system()), w.epoch, size) })
 	return err
 }
+
+func (w *world) sweep() error { return w.sweepBy(sweepSize) }
 
 func (w *world) delete(s *backend.Scope) error {
 	_, err := w.m.Update(w.ctx, system(), txn.Options{}, func(tx *txn.Tx) error {
