@@ -7,9 +7,9 @@ import (
 	"github.com/inmem-db/inmem/internal/backend"
 )
 
-// recentTimes has the times of the newest commits, so that reading a key with its time needs no read
-// of the store, and does not drive out what is queued for it. Each version has one place, which the
-// commits that share it take in turn. Readers take no lock.
+// recentTimes has the times of the newest commits, so that reading a key with its time needs no
+// read of the store, and does not push what is queued for it. Each version has one place, which
+// the commits that share it take in turn. Readers take no lock.
 type recentTimes struct {
 	slots [recentCommits]timeSlot
 }
