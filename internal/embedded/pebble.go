@@ -158,10 +158,9 @@ func (l *pebbleLogger) Errorf(format string, args ...any) {
 }
 
 // Fatalf implements pebble.Logger. It is where Pebble would end the process, because it cannot go
-// on: a MANIFEST that could not be written, say, leaves its picture of the tables half changed, and
-// going on ends in a panic sooner or later. So it sets the fault, and a background job of Pebble's
-// ends here (the deferred unlocks run). Reads do not need these jobs, and nothing else is done any
-// more. A call of ours goes on: it asks for the fault.
+// on, for failures that storeFS did not keep from it. So it sets the fault, and a background job of
+// Pebble's ends here (the deferred unlocks run). Reads do not need these jobs, and nothing else is
+// done any more. A call of ours goes on: it asks for the fault.
 func (l *pebbleLogger) Fatalf(format string, args ...any) {
 	d := (*DB)(l)
 	d.setFault("store", fmt.Errorf(format, args...))

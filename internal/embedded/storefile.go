@@ -12,10 +12,10 @@ import (
 // storeFile reports failed writes and syncs to its file system.
 type storeFile struct {
 	vfs.File
-	fs       *storeFS
-	name     string
-	log, dir bool
-	written  atomic.Uint64
+	fs          *storeFS
+	name        string
+	silent, dir bool
+	written     atomic.Uint64
 }
 
 // settle decides what Pebble gets to see of a failure.
@@ -23,7 +23,7 @@ func (f *storeFile) settle(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if err = f.fs.failed(op+" "+f.name, err); f.log && f.fs.serving.Load() {
+	if err = f.fs.failed(op+" "+f.name, err); f.silent && f.fs.serving.Load() {
 		return nil
 	}
 	return err
@@ -31,7 +31,7 @@ func (f *storeFile) settle(op string, err error) error {
 
 func (f *storeFile) Write(p []byte) (int, error) {
 	if err := f.fs.refuse(); err != nil {
-		if f.log {
+		if f.silent {
 			return len(p), nil
 		}
 		return 0, err
@@ -46,7 +46,7 @@ func (f *storeFile) Write(p []byte) (int, error) {
 
 func (f *storeFile) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.fs.refuse(); err != nil {
-		if f.log {
+		if f.silent {
 			return len(p), nil
 		}
 		return 0, err
@@ -58,22 +58,24 @@ func (f *storeFile) WriteAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// sync runs one of the sync calls. On a frozen image a log and its directory pretend, so that
-// Pebble comes to rest; the commit path never acknowledges anything then.
+// sync runs one of the sync calls. On a frozen image a silent file and its directory pretend, so
+// that Pebble comes to rest; the commit path never acknowledges anything then.
 func (f *storeFile) sync(fn func() error) error {
 	if err := f.fs.refuse(); err != nil {
-		if f.log || f.dir {
+		if f.silent || f.dir {
 			return nil
 		}
 		return err
 	}
 	written, w := f.written.Load(), startWatch()
-	err := f.settle("sync", fn())
-	if f.log && f.fs.serving.Load() {
-		f.fs.onSync(w.elapsed())
-	}
-	if base := f.fs.PathBase(f.name); err == nil && strings.HasPrefix(base, manifestPrefix) {
+	err := fn()
+	base := f.fs.PathBase(f.name)
+	if err == nil && strings.HasPrefix(base, manifestPrefix) {
 		f.fs.synced.Store(&syncedFile{name: base, size: written})
+	}
+	err = f.settle("sync", err)
+	if isLog(base) && f.fs.serving.Load() {
+		f.fs.onSync(w.elapsed())
 	}
 	if err != nil && f.dir && f.fs.serving.Load() {
 		return nil
@@ -101,8 +103,8 @@ func (f *storeFile) Preallocate(offset, length int64) error {
 
 func (f *storeFile) Close() error { return f.settle("close", f.File.Close()) }
 
-// lostFile takes what is written to a log that could not be created. The fault is set: nothing that
-// goes here is ever acknowledged.
+// lostFile takes what is written to a silent file that could not be created. The fault is set:
+// nothing that goes here is ever acknowledged.
 type lostFile struct {
 	vfs.File
 	name string

@@ -20,9 +20,11 @@ import (
 //	opening   errors pass through to Pebble, deletions are put off: if the checks after opening
 //	          find damage, nothing has been deleted. release carries them out.
 //	serving   the first failed write, sync or directory change sets the fault. Failures of the log
-//	          are kept from Pebble, which would panic; the commit path asks the fault instead.
-//	faulted   the image on disk is frozen: log writes go nowhere, deletions are not carried out,
-//	          every other change is refused. Reads go on.
+//	          and of the MANIFEST are kept from Pebble, which would panic or come apart; the commit
+//	          path asks the fault instead.
+//	faulted   the image on disk is frozen: writes to log and MANIFEST go nowhere, deletions are not
+//	          carried out, every other change is refused. Reads go on. In its memory Pebble may
+//	          move on to tables that were written before; on disk nothing names them.
 type storeFS struct {
 	vfs.FS
 	fault   *fault
@@ -95,8 +97,17 @@ func (s *storeFS) refuse() error {
 
 func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
-// change runs fn unless the image is frozen. A failing change of a log file yields a file that goes
-// nowhere: the fault is set, and Pebble must not see the error.
+// isSilent tells of which files Pebble does not get to see failures: the log, the MANIFEST, and the
+// marker that names it. When the MANIFEST is written, half of its update has taken effect in Pebble's
+// memory, so there is no way back from a failure; forward there is.
+func (s *storeFS) isSilent(name string) bool {
+	base := s.FS.PathBase(name)
+	return isLog(base) || strings.HasPrefix(base, manifestPrefix) ||
+		strings.HasPrefix(base, markerPrefix)
+}
+
+// change runs fn unless the image is frozen. A failing change of a silent file yields a file that
+// goes nowhere: the fault is set, and Pebble must not see the error.
 func (s *storeFS) change(op, name string, fn func() (vfs.File, error)) (vfs.File, error) {
 	err := s.refuse()
 	var f vfs.File
@@ -108,12 +119,12 @@ func (s *storeFS) change(op, name string, fn func() (vfs.File, error)) (vfs.File
 		err = s.failed(op+" "+name, err)
 	}
 	if err != nil {
-		if isLog(name) && s.serving.Load() {
+		if s.isSilent(name) && s.serving.Load() {
 			return lostFile{name: name}, nil
 		}
 		return nil, err
 	}
-	return &storeFile{File: f, fs: s, name: name, log: isLog(name)}, nil
+	return &storeFile{File: f, fs: s, name: name, silent: s.isSilent(name)}, nil
 }
 
 func (s *storeFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
