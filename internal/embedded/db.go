@@ -56,6 +56,8 @@ type DB struct {
 	// them to wait for the last one.
 	commitGate, storeGate sync.RWMutex
 
+	compactions *compactions // of the open store
+
 	handover  *handover
 	syncer    *syncer
 	keeper    *keeper

@@ -208,8 +208,11 @@ func (d *DB) replay(s sentinel) error {
 	d.report.Created, d.report.Clean = s.State == stateCreating, s.State != stateOpen
 	d.report.Proven, d.report.BootEpoch = s.Durable, d.boot
 	opened := make(chan error, 1)
+	d.compactions = newCompactions()
 	go func() {
-		store, err := openPebble(d.opts.Dir, d.pebbleOptions(s.State != stateCreating))
+		o := d.pebbleOptions(s.State != stateCreating)
+		o.Experimental.CompactionScheduler = d.compactions
+		store, err := openPebble(d.opts.Dir, o)
 		d.store = store
 		opened <- err
 	}()
@@ -355,6 +358,7 @@ func (d *DB) serve() {
 	} else {
 		close(d.syncer.done)
 	}
+	go d.compactions.serve()
 	go d.handover.run()
 	go d.keeper.run()
 	d.sweeper = startSweeper(d)
