@@ -11,6 +11,7 @@ import (
 // Hooks are what tests replace below a database.
 type Hooks struct {
 	Backend backend.Backend
+	Epoch   uint64 // which open of the database this is; default 1
 	Sleep   func(context.Context, time.Duration) error
 	Int64N  func(int64) int64
 }
@@ -22,7 +23,7 @@ func OpenOn(h Hooks, o *Options) (*DB, error) {
 		return nil, err
 	}
 	return assemble(parts{
-		path: "test", backend: h.Backend, epoch: 1,
+		path: "test", backend: h.Backend, epoch: max(1, h.Epoch),
 		manager: txn.Config{Sleep: h.Sleep, Int64N: h.Int64N},
 	}, options), nil
 }

@@ -57,6 +57,15 @@ func (s Scope) Name() string {
 	return s.s.Record
 }
 
+// Number is the number of the scope, which tells a run from a later one with the same id; 0 if no
+// run is named.
+func (s Scope) Number() codec.Scope {
+	if s.s == nil {
+		return 0
+	}
+	return s.s.Number
+}
+
 // usable refuses scopes on which nothing can be done.
 func (s Scope) usable() error {
 	switch {

@@ -109,14 +109,7 @@ func (r Record) change(ctx context.Context, op string,
 		return r.wrap(op, err)
 	}
 	_, err := r.index.scope.AtomicOn(ctx, codec.ScopeRecords, r.id, func(s txn.Scope) error {
-		e, err := s.Get(ctx, codec.ScopeRecords, r.id)
-		if err != nil {
-			return err
-		}
-		if !e.Exists {
-			return txn.ErrRunNotFound
-		}
-		before, err := codec.DecodeScopeRecord(e.Value)
+		e, before, err := r.read(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -132,6 +125,22 @@ func (r Record) change(ctx context.Context, op string,
 		return rewrite(ctx, s, &before, &after)
 	})
 	return r.wrap(op, err)
+}
+
+// read reads the record, also in its encoded form. That of a later run with the same id is another.
+func (r Record) read(ctx context.Context, s txn.Scope) (txn.Entry, codec.ScopeRecord, error) {
+	e, err := s.Get(ctx, codec.ScopeRecords, r.id)
+	if err != nil {
+		return e, codec.ScopeRecord{}, err
+	}
+	if !e.Exists {
+		return e, codec.ScopeRecord{}, txn.ErrRunNotFound
+	}
+	rec, err := codec.DecodeScopeRecord(e.Value)
+	if err == nil && rec.Number != r.run.Number() {
+		err = txn.ErrRunNotFound
+	}
+	return e, rec, err
 }
 
 // usable refuses what is no run: a shared namespace, or a transaction that names none.

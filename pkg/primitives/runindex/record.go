@@ -66,7 +66,8 @@ func (r Record) record(ctx context.Context) (codec.ScopeRecord, error) {
 	if err := r.usable(ctx); err != nil {
 		return codec.ScopeRecord{}, err
 	}
-	return load(ctx, r.index.scope, r.id)
+	_, rec, err := r.read(ctx, r.index.scope)
+	return rec, err
 }
 
 // Pause takes an Active run out of work: it takes no writes until Resume.
@@ -234,9 +235,19 @@ func checkMetadata(v codec.Value) error {
 }
 
 // Children yields the runs that were begun under this one, in the order of creation, archived ones
-// too. See Index.All.
+// too, all from one version; an error is yielded once and last. See Index.All.
 func (r Record) Children(ctx context.Context) iter.Seq2[Info, error] {
-	return r.index.All(ctx, Query{Parent: r.id, IncludeArchived: true})
+	return func(yield func(Info, error) bool) {
+		one := r
+		one.index.scope = r.index.scope.Snapshot()
+		_, err := one.record(ctx)
+		if err == nil {
+			err = one.index.all(ctx, Query{Parent: r.id, IncludeArchived: true}, yield)
+		}
+		if err != nil {
+			yield(Info{}, r.wrap("children", err))
+		}
+	}
 }
 
 // Ancestors yields the run that this one was begun under, then that one's, and so on up to the
