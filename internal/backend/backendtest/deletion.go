@@ -350,6 +350,11 @@ var deletionChecks = []Check{
 			}
 			w.reopen()
 			for _, d := range dead {
+				_, err := w.b.Commit(w.ctx, &backend.Request{
+					Conditions: []backend.Condition{{Scope: again(d), Primitive: codec.KV, Key: "never"}},
+					Writes: []backend.Write{{Scope: w.sys, Primitive: codec.Meta, Key: "k",
+						Op: backend.Put, Value: text("0")}}})
+				require.ErrorIs(w, err, backend.ErrScopeGone)
 				w.wantGone(again(d))
 			}
 			w.wantMarked(dead...)
