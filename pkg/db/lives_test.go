@@ -162,8 +162,8 @@ func TestR190Lineage(t *testing.T) {
 	})
 }
 
-// R194, E90, E91: a deleted run is gone for everybody at once, and a new one with its id has nothing
-// of it.
+// R194, E90, E91: a deleted run is gone for everybody at once; a new one with its id has nothing of
+// it.
 func TestR194DeleteRun(t *testing.T) {
 	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
