@@ -297,6 +297,12 @@ func (d *DB) openScope(ctx context.Context, s *backend.Scope) error {
 func (d *DB) readScope(ctx context.Context, s *backend.Scope) (stale uint64, err error) {
 	pin := d.pins.acquire()
 	defer pin.Release()
+	// Asked behind the pin. If there is no state, the store has all of the scope up to the pin:
+	// a state goes only when nothing of its scope is queued. And one that comes after this, and
+	// takes commits above the pin, stays.
+	if st := d.state(s); st != nil && st.phase.Load() != scopeUnknown {
+		return 0, nil
+	}
 	facts, err := d.loadScope(ctx, s, pin.version)
 	if err != nil {
 		return 0, err

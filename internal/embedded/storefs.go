@@ -98,8 +98,8 @@ func (s *storeFS) refuse() error {
 func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
 // isSilent tells of which files Pebble does not get to see failures: the log, the MANIFEST, and the
-// marker that names it. When the MANIFEST is written, half of its update has taken effect in Pebble's
-// memory, so there is no way back from a failure; forward there is.
+// marker that names it. When the MANIFEST is written, half of its update has taken effect in
+// Pebble's memory, so there is no way back from a failure; forward there is.
 func (s *storeFS) isSilent(name string) bool {
 	base := s.FS.PathBase(name)
 	return isLog(base) || strings.HasPrefix(base, manifestPrefix) ||
