@@ -136,7 +136,10 @@ func (d *DB) place(ctx context.Context, p *plan) (out backend.Outcome, again boo
 	}
 	p.stamp(version, now)
 	if err := d.log(p); err != nil {
-		// It was handed over: the part of it that reached the disk may be all of it.
+		if !p.handed {
+			return out, false, err // what is queued before it did not get through
+		}
+		// The part of it that reached the disk may be all of it.
 		return out, false, &backend.UnknownOutcomeError{Version: version, Cause: err}
 	}
 	p.apply()

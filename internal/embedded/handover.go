@@ -155,6 +155,7 @@ func (h *handover) direct(p *plan, apply func(*pebble.Batch) error) error {
 	if err := h.pushLocked(); err != nil {
 		return err
 	}
+	p.handed = true
 	if err := apply(p.batch); err != nil {
 		return err
 	}

@@ -252,3 +252,31 @@ func TestQueueBehindAFailedDisk(t *testing.T) {
 	require.Equal(t, "x", value(t, db, s, want[7], db.Published()))
 	require.ErrorIs(t, db.Close(), backend.ErrStorage)
 }
+
+// A commit that is to be durable, and did not get behind what is queued before it, did not happen:
+// its outcome is known.
+func TestCommitBehindAQueueThatFails(t *testing.T) {
+	db, s := reopened(t, idleHandover)
+	commit(t, db, put(s, "queued", "x"))
+	db.handover.pushing.Lock()
+	failed := make(chan error)
+	go func() {
+		_, err := db.Commit(ctx, &backend.Request{
+			Writes: []backend.Write{put(s, "late", "x")}, Durability: backend.Durable,
+		})
+		failed <- err
+	}()
+	for db.commitLock.TryLock() { // until it has its version, and waits for its turn
+		db.commitLock.Unlock()
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(20 * time.Millisecond)
+	db.fault.stick()
+	db.setFault("log", syscall.EIO)
+	db.handover.pushing.Unlock()
+	err := <-failed
+	require.ErrorIs(t, err, backend.ErrStorage)
+	var unknown *backend.UnknownOutcomeError
+	require.NotErrorAs(t, err, &unknown)
+	require.ErrorIs(t, db.Close(), backend.ErrStorage)
+}

@@ -42,6 +42,7 @@ type plan struct {
 	events   []planEvent // in the order of req.Appends
 	repr     []byte      // the batch's bytes: Pebble may take them from it when it is handed over
 	wait     bool
+	handed   bool // to Pebble: what became of it is not known if that failed
 	buries   bool // a scope ceased to exist
 }
 
