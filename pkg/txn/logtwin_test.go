@@ -66,7 +66,6 @@ type logEvent struct{ typ, text string }
 type logTx struct {
 	tx     *Tx
 	time   int64
-	doomed bool
 	base   [2]int // events in its snapshot
 	own    [2][]logEvent
 	placed [2][]Appended

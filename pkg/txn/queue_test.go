@@ -106,14 +106,14 @@ func TestTurnsAreTakenInOrder(t *testing.T) {
 // and two limits later, again and again; who lost it disturbs nobody.
 func TestTurnsThatLastTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, start := newQueue(), time.Now()
+		q := newQueue()
 		late, err := q.enter(t.Context(), hot)
 		require.NoError(t, err)
 		time.Sleep(10 * limit)
 		require.True(t, q.has(late), "nobody minds while nobody waits")
 		line := q.line(t.Context(), 5)
 		for i, next := range line {
-			start = time.Now()
+			start := time.Now()
 			mine := <-next
 			waited := time.Since(start)
 			require.GreaterOrEqual(t, waited, limit, "%d", i)

@@ -103,8 +103,8 @@ func (m twin) scan(o ScanOptions) []Pair {
 	return pairs
 }
 
-// R072, R150, R151: after each operation of a random transaction everything that it reads equals a map; so it
-// does for a direct KV, and for a view of what was there before.
+// R072, R150, R151: after each operation of a random transaction everything that it reads equals a
+// map; so it does for a direct KV, and for a view of what was there before.
 func TestR072AgainstAMap(t *testing.T) {
 	for _, form := range []string{"direct", "transaction"} {
 		for _, at := range []string{"run", "extension"} {

@@ -11,7 +11,7 @@ import (
 	"github.com/inmem-db/inmem/pkg/txn"
 )
 
-// ErrRunExists: Create with an id that is taken.
+// ErrRunExists is the error of Create with an id that is taken.
 var ErrRunExists = errors.New("run exists")
 
 // NewRun is what a run begins with.

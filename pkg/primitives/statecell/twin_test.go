@@ -77,11 +77,10 @@ func (c twinCell) accepts(m Machine) error {
 
 // game is one random history.
 type game struct {
-	w       *world
-	x       Cells // what is played on
-	now     twin
-	inside  bool
-	version uint64
+	w      *world
+	x      Cells // what is played on
+	now    twin
+	inside bool
 }
 
 func (g *game) write(name string, v codec.Value, version uint64) {

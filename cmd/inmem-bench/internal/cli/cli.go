@@ -80,6 +80,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 		}
 		return 0
 	}
+	if o.guard != "" {
+		return outcome(stderr, guarded(ctx, o, plan, stdout, stderr))
+	}
 	if plan, err = choose(plan, o.workloads); err != nil {
 		return usageError(stderr, err)
 	}
@@ -87,15 +90,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 		plan = slices.DeleteFunc(plan, func(c measure.Case) bool { return c.Long })
 	}
 	r, err := execute(ctx, o, plan, stderr)
+	if err == nil {
+		r.Command = append([]string{p.Name}, args...)
+		err = write(o, r, stdout, stderr)
+	}
+	return outcome(stderr, err)
+}
+
+// outcome says what went wrong, if anything did, and is the exit code.
+func outcome(stderr io.Writer, err error) int {
 	if errors.Is(err, errStopped) {
 		fmt.Fprintln(stderr, "inmem-bench: stopped; the databases are removed, nothing is reported")
 		return exitStopped
 	}
 	if err != nil {
-		return failure(stderr, err)
-	}
-	r.Command = append([]string{p.Name}, args...)
-	if err := write(o, r, stdout, stderr); err != nil {
 		return failure(stderr, err)
 	}
 	return 0

@@ -215,3 +215,48 @@ func TestInterruptLeavesNothing(t *testing.T) {
 	require.Empty(t, entries)
 	require.Less(t, exit.UserTime(), 10*time.Second)
 }
+
+// pace is a workload of a system whose operations take a while.
+func pace(s measure.System, each time.Duration) measure.System {
+	s.Workloads = func(measure.Config) []measure.Workload {
+		return []measure.Workload{{Name: "g/a", Setup: func(context.Context, string) (
+			*measure.Trial, error) {
+			return &measure.Trial{Op: func(context.Context, int, int) error {
+				for start := time.Now(); time.Since(start) < each; { // not asleep: it takes processor time
+				}
+				return nil
+			}}, nil
+		}}}
+	}
+	return s
+}
+
+func TestGuard(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "guard")
+	guard := func(text string, ours time.Duration) (int, string, string) {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		return command(t, []measure.System{
+			pace(measure.System{Name: "inmem"}, ours),
+			pace(measure.System{Name: "limit", Limit: true}, 20*time.Microsecond),
+		}, "-quiet", "-short", "-guard", file)
+	}
+	code, out, stderr := guard("g/a limit 1\n", 20*time.Microsecond)
+	require.Zero(t, code, stderr)
+	require.Contains(t, out, "held")
+	require.Equal(t, 1, strings.Count(out, "\n"), "one attempt was enough")
+
+	code, out, stderr = guard("g/a limit 1\n", 200*time.Microsecond)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, out, "lost, attempt 3 of 3")
+	require.Contains(t, stderr, "1 of the guarded rows are more than 2.5 times slower")
+
+	for text, says := range map[string]string{
+		"g/a limit\n": "line 1: 2 words", "g/b limit 1\n": "g/b was not measured beside limit",
+	} {
+		code, _, stderr = guard(text, time.Microsecond)
+		require.Equal(t, exitFailed, code)
+		require.Contains(t, stderr, says)
+	}
+	code, _, _ = command(t, nil, "-guard", filepath.Join(t.TempDir(), "none"))
+	require.Equal(t, exitFailed, code)
+}

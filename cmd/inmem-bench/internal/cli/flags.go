@@ -20,6 +20,7 @@ type options struct {
 	json       string
 	gobench    string
 	html       string
+	guard      string
 	repeats    int
 	time       time.Duration
 	dir        string
@@ -79,6 +80,8 @@ func (o *options) flagSet() *flag.FlagSet {
 		"none;\ndurability/* is always strict")
 	fs.StringVar(&o.json, "json", "", "write everything as JSON to a `file`; - for the standard "+
 		"output, the table\nthen goes to the standard error output")
+	fs.StringVar(&o.guard, "guard", "", "measure only what a `file` of recorded ratios names, and "+
+		"fail if something\nis far slower than recorded, three times in a row")
 	fs.StringVar(&o.html, "html", "", "write a page with tables and plots to a `file`; it needs "+
 		"nothing else")
 	fs.StringVar(&o.gobench, "gobench", "", "write Go benchmark lines for benchstat to a `file`, "+

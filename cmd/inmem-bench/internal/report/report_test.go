@@ -104,7 +104,7 @@ func TestLongNamesFit(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, r.Table(&b, Style{}))
 	requireWidth(t, b.String())
-	require.Contains(t, b.String(), "…obenchmarks/put_value_size_bytes/4096")
+	require.Contains(t, b.String(), "…benchmarks/put_value_size_bytes/4096")
 }
 
 func TestModesAreLabelledAsTheyAre(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 type zipf struct {
 	n                 float64
 	zeta, alpha, eta  float64
-	zetaOfTwo, halfed float64
+	zetaOfTwo float64
 }
 
 const theta = .99
