@@ -15,11 +15,11 @@ CORE := ./pkg/... ./internal/memtable/... ./internal/backend/... ./internal/embe
 CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...
 
-.PHONY: help test race invariants fuzz crash lint staticcheck api api-update bench cover cross \
-	fmt tools ci
+.PHONY: help test race invariants fuzz crash lint staticcheck api api-update bench bench-peers \
+	bench-compare bench-guard cover cross fmt tools ci
 
 help: ## this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## all tests, as in the README
 	$(GO) test ./...
@@ -56,6 +56,16 @@ bench: ## Go benchmarks BENCH (.) of PKG, COUNT (1) times, into bench.txt; OLD=f
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG) | tee bench.txt
 	@if [ -n "$(OLD)" ]; then $(GO) -C internal/tools build -o $(TOOLS)/ \
 		golang.org/x/perf/cmd/benchstat && $(TOOLS)/benchstat $(OLD) bench.txt; fi
+
+bench-peers: ## in-mem beside other databases, and the table of bars; PAGE (peers.html) has plots
+	$(GO) -C cmd/inmem-bench/peers run . -html $(CURDIR)/$(or $(PAGE),peers.html) $(FLAGS)
+
+bench-compare: ## the core workloads of revision BASE and of the working tree, in turns
+	@test -n "$(BASE)" || { echo "which revision? make bench-compare BASE=main"; exit 1; }
+	cmd/inmem-bench/compare.sh $(BASE)
+
+bench-guard: ## fail if something is far slower than recorded, three times in a row
+	$(GO) -C cmd/inmem-bench/peers run . -quiet -short -guard guard.txt
 
 cover: ## statement coverage of the library by all tests, details in cover.out
 	$(GO) test -short -coverprofile cover.out -coverpkg ./pkg/...,./internal/... ./...

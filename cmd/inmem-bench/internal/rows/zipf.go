@@ -10,9 +10,9 @@ import (
 // "Quickly Generating Billion-Record Synthetic Databases", with its constant 0.99. It is read-only
 // once made.
 type zipf struct {
-	n                 float64
-	zeta, alpha, eta  float64
-	zetaOfTwo float64
+	n                float64
+	zeta, alpha, eta float64
+	zetaOfTwo        float64
 }
 
 const theta = .99
