@@ -87,7 +87,9 @@ func (c *cursor) alive() bool {
 	if c.db.closed.Load() {
 		return c.stop(backend.ErrClosed)
 	}
-	return !c.db.gone(c.state) || c.stop(goneError(c.handle))
+	st, err := c.db.stillThere(c.ctx, c.handle, c.state)
+	c.state = st
+	return err == nil || c.stop(err)
 }
 
 // nextInMemory moves on in the memtable. done is false if the store has to go on from here.
@@ -146,8 +148,8 @@ func (c *cursor) nextInStore() bool {
 }
 
 func (c *cursor) stop(err error) bool {
-	if err == nil && c.db.gone(c.state) {
-		err = goneError(c.handle) // where it ended may be where its keys had gone
+	if err == nil { // where it ended may be where its keys had gone
+		_, err = c.db.stillThere(c.ctx, c.handle, c.state)
 	}
 	c.err = err
 	c.Close()

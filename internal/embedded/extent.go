@@ -39,8 +39,8 @@ func (d *DB) Commits(
 		return none, err
 	}
 	c, err := d.extent(s.Number, at)
-	if d.gone(st) {
-		return none, goneError(s) // while it was read
+	if _, gone := d.stillThere(ctx, s, st); gone != nil {
+		return none, gone
 	}
 	return c, d.readFailed(err)
 }

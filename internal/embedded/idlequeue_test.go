@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -68,4 +69,47 @@ func TestScopesAreNotOpenedWithoutWhatIsQueued(t *testing.T) {
 	require.NoError(t, <-opened)
 	require.Equal(t, uint64(1), appendOne())
 	requireTail(t, db)
+}
+
+// A scan, before its first step or in the middle, finds out that its run was deleted, also if the
+// state of the run was dropped meanwhile. It must not end as if the rest had never been.
+func TestScansOfIdleScopesSeeTheirDeletion(t *testing.T) {
+	for _, inMemory := range []bool{true, false} {
+		t.Run(fmt.Sprintf("memory=%t", inMemory), func(t *testing.T) {
+			o := memOptions()
+			o.SweepInterval = -1
+			db := mustOpen(t, o)
+			s := newScope(t, db, 1)
+			load(t, db, s, 3*fewKeys)
+			forget := func() {
+				db.commitLock.Lock()
+				defer db.commitLock.Unlock()
+				require.NoError(t, forgetAll(db))
+				require.Nil(t, db.scopes.get(s.Number))
+			}
+			if !inMemory {
+				forget()
+			}
+			var scans []backend.Cursor
+			for _, reverse := range []bool{false, true} {
+				for steps := range 3 {
+					r := backend.Range{Reverse: reverse}
+					c := db.Scan(ctx, s, codec.KV, r, db.Published())
+					defer c.Close()
+					for range steps {
+						require.True(t, c.Next())
+					}
+					scans = append(scans, c)
+				}
+			}
+			forget()
+			_, err := db.Commit(ctx, deletion(s))
+			require.NoError(t, err)
+			require.NoError(t, settle(ctx, db))
+			for _, c := range scans {
+				require.False(t, c.Next())
+				require.ErrorIs(t, c.Err(), backend.ErrScopeGone)
+			}
+		})
+	}
 }

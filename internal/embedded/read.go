@@ -44,8 +44,8 @@ func (d *DB) Get(
 	// A scope leaves the memtable a moment before its deletion is published.
 	known := rec.Hint != 0 || st.phase.Load() == scopeGone
 	rec, err = d.getStored(ctx, s, p, key, at, known)
-	if err == nil && d.gone(st) {
-		err = goneError(s) // while it was read
+	if err == nil {
+		_, err = d.stillThere(ctx, s, st)
 	}
 	return rec, err
 }

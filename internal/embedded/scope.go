@@ -223,6 +223,21 @@ func (d *DB) gone(st *scopeState) bool {
 	return st.phase.Load() == scopeGone && st.goneAt <= d.published.load()
 }
 
+// stillThere is asked after a read: do readers still find the scope? It returns the state to go on
+// with. One that was dropped since the read began does not learn of a deletion any more, and the
+// keys may have been freed under the read.
+func (d *DB) stillThere(
+	ctx context.Context, s *backend.Scope, st *scopeState,
+) (*scopeState, error) {
+	if st.retired.Load() {
+		return d.readable(ctx, s)
+	}
+	if d.gone(st) {
+		return st, goneError(s)
+	}
+	return st, nil
+}
+
 // buryLocked ends a scope with the commit of this version. A state is kept for it even if it was
 // not in use: transactions that read from it must find out at their commits. REQUIRES: the commit
 // lock.
