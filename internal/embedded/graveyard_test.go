@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/backend/backendtest"
@@ -159,6 +160,36 @@ func TestR194FreeingGoesOnAfterOpen(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Close does not wait for the space to be freed, and leaves no goroutine behind that would go on.
+func TestCloseEndsTheGraveyard(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	clock := backendtest.NewClock()
+	o := memOptions()
+	o.Clock, o.SweepInterval = clock.Now, -1
+	unfreed := 0
+	for i := range 10 {
+		db, err := Open(ctx, o)
+		require.NoError(t, err)
+		s := newScope(t, db, byte(1+i))
+		w := make([]backend.Write, 4*freeBatch)
+		for j := range w {
+			w[j] = putTTL(s, clock, fmt.Sprint(j), time.Hour)
+		}
+		commit(t, db, w...)
+		_, err = db.Commit(ctx, deletion(s))
+		require.NoError(t, err)
+		time.Sleep(time.Duration(i) * 200 * time.Microsecond) // somewhere on its way
+		require.NoError(t, db.Close())
+		unfreed += db.graveyard.count()
+	}
+	db, err := Open(ctx, o)
+	require.NoError(t, err)
+	require.NoError(t, settle(ctx, db))
+	require.Zero(t, entries(t, db))
+	require.NoError(t, db.Close())
+	t.Logf("%d notes were left over at ten closes", unfreed)
 }
 
 // wantScopeGone demands that no handle, new or old, finds anything at any version.
