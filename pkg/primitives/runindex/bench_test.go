@@ -154,3 +154,15 @@ func BenchmarkCreate(b *testing.B) {
 		w.begin(NewRun{Tenant: "tenant", App: "app", Agent: "agent", Tags: []string{"a", "b"}})
 	}
 }
+
+// A life: begin, tag, complete, archive.
+func BenchmarkLife(b *testing.B) {
+	w := newEngineWorld(b, embedded.Options{Mode: embedded.None})
+	b.ReportAllocs()
+	for b.Loop() {
+		r := w.record(w.begin(NewRun{Tenant: "tenant", Agent: "agent", Tags: []string{"a", "b"}}))
+		require.NoError(b, r.AddTags(w.ctx, "c"))
+		require.NoError(b, r.Complete(w.ctx))
+		require.NoError(b, r.Archive(w.ctx))
+	}
+}

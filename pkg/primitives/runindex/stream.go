@@ -26,8 +26,8 @@ type walk struct {
 
 const (
 	// What things cost, in steps up, as measured on the engine: a step down, a seek.
-	downCost = 5
-	seekCost = 32
+	downCost = 4
+	seekCost = 16
 	// How many steps are tried before a seek.
 	patienceUp   = seekCost
 	patienceDown = seekCost / downCost
