@@ -1,6 +1,6 @@
 // Package guard tells a large and lasting loss of speed from the noise of a shared machine. A file
-// records how some rows stood to a reference that runs in the same process; a row is lost only if it
-// stands Margin times worse, by elapsed and by processor time, in every one of several attempts.
+// records how some rows stood to a reference that runs in the same process; a row is lost only if
+// it stands Margin times worse, by elapsed and by processor time, in every one of several attempts.
 package guard
 
 import (
