@@ -12,9 +12,12 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/embedded"
+	"github.com/inmem-db/inmem/pkg/codec"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -472,4 +475,29 @@ func TestR194CrashMidDelete(t *testing.T) {
 		closed()
 	}
 	require.Greater(t, len(seen), 1, "the crashes do not differ: %v", seen)
+}
+
+// Beginning runs keeps the index of the Active ones short: now and then it moves on, and leaves
+// behind what has ended.
+func TestRunIndexMovesOn(t *testing.T) {
+	w := newWorld(t, engines[0], nil)
+	for i := range 3000 {
+		id := uuid.UUID{0: 1, 14: byte(i >> 8), 15: byte(i)}
+		r, err := w.BeginRun(w.ctx(), inmem.RunOptions{ID: id.String()})
+		require.NoError(t, err)
+		require.NoError(t, r.End(w.ctx(), inmem.Completed))
+	}
+	layout := string(codec.Tuple(nil).AppendNil().AppendString("layout"))
+	rec, err := w.b.Get(w.ctx(), &backend.Scope{}, codec.RunIndex, layout, w.Version())
+	require.NoError(t, err)
+	v, err := codec.DecodeValue(rec.Value)
+	require.NoError(t, err)
+	generation, ok := v.Lookup("Generation")
+	require.True(t, ok)
+	n, err := generation.AsInt()
+	require.NoError(t, err)
+	require.Positive(t, n)
+	require.Less(t, n, int64(30))
+	require.Equal(t, []string{w.run.ID()},
+		idsOf(t, w.Runs(), inmem.RunQuery{Status: []inmem.Status{inmem.Active}}))
 }

@@ -49,14 +49,14 @@ func (d *DB) BeginRun(ctx context.Context, o RunOptions) (*Run, error) {
 		return nil, fmt.Errorf("begin run: %w", err)
 	}
 	id := uuid.UUID(n.ID).String()
-	r, err := d.createRun(ctx, id, n)
+	r, err := d.createRun(ctx, id, &n)
 	if errors.Is(err, runindex.ErrRunExists) {
 		err = ErrRunExists
 	}
 	if err != nil {
 		return nil, fmt.Errorf("begin run %s: %w", id, err)
 	}
-	if runindex.SweepDue(n.ID) {
+	if runindex.SweepDue(&n) {
 		d.sweepRunIndex(ctx)
 	}
 	return r, nil
@@ -80,15 +80,14 @@ func (o *RunOptions) newRun() (n runindex.NewRun, err error) {
 
 // createRun commits the record of a run, with its index entries; its scope comes into being with
 // it.
-func (d *DB) createRun(ctx context.Context, id string, n runindex.NewRun) (*Run, error) {
-	var err error
+func (d *DB) createRun(ctx context.Context, id string, n *runindex.NewRun) (_ *Run, err error) {
 	if n.Number, err = d.b.AllocateScope(ctx); err != nil {
 		return nil, txn.ContextError(err)
 	}
 	s := &backend.Scope{Number: n.Number, Record: id}
 	_, err = d.m.Update(ctx, d.system, housekeeping, func(t *txn.Tx) error {
 		t.CreateScope(s)
-		return runindex.Create(ctx, t.Scope(d.system), d.epoch, n)
+		return runindex.Create(ctx, t.Scope(d.system), d.epoch, *n)
 	})
 	if err != nil {
 		return nil, err

@@ -74,7 +74,7 @@ func fill(w *world, n int, seed uint64) {
 				fmt.Sprint("hundredth-", rng.IntN(100)),
 			},
 		})
-		if id, _ := ParseID(s.Record); SweepDue(id) {
+		if id, _ := ParseID(s.Record); SweepDue(&NewRun{ID: id, Number: s.Number}) {
 			require.NoError(w.t, w.sweep())
 		}
 		active = append(active, s)

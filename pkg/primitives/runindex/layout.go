@@ -148,11 +148,12 @@ const (
 )
 
 // SweepDue says whether a sweep should follow the beginning of a run. The id decides, so that short
-// processes, of which each begins few runs, sweep as often as a long one.
-func SweepDue(id [16]byte) bool {
+// processes, of which each begins few runs, sweep as often as a long one; in a young database there
+// is nothing to sweep.
+func SweepDue(n *NewRun) bool {
 	h := fnv.New32a()
-	h.Write(id[:])
-	return h.Sum32()%sweepEvery == 0
+	h.Write(n.ID[:])
+	return n.Number > sweepEvery && h.Sum32()%sweepEvery == 0
 }
 
 // Sweep moves entries of passing statuses out from under the tombstones that lie around them; see

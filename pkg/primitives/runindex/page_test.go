@@ -3,6 +3,7 @@ package runindex
 import (
 	"encoding/base64"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -178,7 +179,11 @@ func TestR190CostByPage(t *testing.T) {
 	w := newEngineWorld(t, embedded.Options{Mode: embedded.None})
 	easy := []string{"all", "archived too", "archived", "active", "interrupted", "paused", "failed",
 		"ended", "tenant", "tenant app agent", "agent"}
-	for _, runs := range []int{2000, 4000} {
+	crowds := []int{2000, 4000}
+	if os.Getenv("INMEM_LONG") != "" {
+		crowds = []int{100_000}
+	}
+	for _, runs := range crowds {
 		fill(w, runs, uint64(runs))
 		for _, shape := range shapes {
 			for _, down := range []bool{false, true} {

@@ -183,9 +183,10 @@ func TestSweepDue(t *testing.T) {
 	for range 40 * sweepEvery {
 		id, err := uuid.NewV7()
 		require.NoError(t, err)
-		if SweepDue(id) {
+		if SweepDue(&NewRun{ID: id, Number: sweepEvery + 1}) {
 			due++
 		}
+		require.False(t, SweepDue(&NewRun{ID: id, Number: 7}))
 	}
 	require.InDelta(t, 40, due, 30)
 }
