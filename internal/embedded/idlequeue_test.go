@@ -113,3 +113,20 @@ func TestScansOfIdleScopesSeeTheirDeletion(t *testing.T) {
 		})
 	}
 }
+
+// A commit whose run is known when it begins to prepare, and dropped a moment later, reads what it
+// needs at a version, and not before all of them.
+func TestCommitsOfScopesThatAreDroppedMeanwhile(t *testing.T) {
+	db, s := reopened(t, idleHandover)
+	commit(t, db, put(s, "a", "1"))
+	p := db.newPlan(&backend.Request{Writes: []backend.Write{put(s, "a", "2")}})
+	defer p.release()
+	require.NoError(t, p.arrange())
+	require.False(t, p.needsReads())
+	db.commitLock.Lock()
+	require.NoError(t, forgetAll(db))
+	require.Nil(t, db.scopes.get(s.Number))
+	db.commitLock.Unlock()
+	require.NoError(t, p.loadScopes(ctx))
+	require.Equal(t, uint64(2), p.scopes[0].facts.last)
+}

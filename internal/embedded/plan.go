@@ -146,8 +146,7 @@ func (p *plan) prepare(ctx context.Context) error {
 	}
 	p.ranges = groupRanges(p.req.Ranges)
 	if p.needsReads() {
-		p.pin = p.db.pins.acquire()
-		p.at = p.pin.version
+		p.takePin()
 	}
 	if err := p.loadScopes(ctx); err != nil {
 		return err
@@ -189,6 +188,12 @@ func (p *plan) loadScopes(ctx context.Context) (err error) {
 		s.known = false // what an earlier round read may be stale
 		if s.created || s.handle.Number == codec.SystemScope || p.isLoaded(s.handle) {
 			continue
+		}
+		if p.pin == nil { // its state was dropped a moment ago
+			p.takePin()
+			if p.isLoaded(s.handle) { // asked behind the pin, see readScope
+				continue
+			}
 		}
 		if s.facts, err = p.db.loadScope(ctx, s.handle, p.at); err != nil {
 			return err
@@ -264,6 +269,12 @@ func (p *plan) newest(
 		return backend.Record{}
 	}
 	return found
+}
+
+// takePin fixes the version at which prepare reads.
+func (p *plan) takePin() {
+	p.pin = p.db.pins.acquire()
+	p.at = p.pin.version
 }
 
 // unpin gives the own pin back.
