@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -147,6 +148,16 @@ func TestPageShowsWhatIsNeeded(t *testing.T) {
 func TestLabelsKeepApart(t *testing.T) {
 	require.InDelta(t, 10, apart(10, nil), 1e-9)
 	require.InDelta(t, 36, apart(10, []float64{23, 10}), 1e-9)
+	require.InDelta(t, 10, apart(10, []float64{40, 27}), 1e-9)
+	var taken []float64
+	for i := range 1000 { // sums of fractions are not exact: it must come to an end all the same
+		taken = append(taken, apart(float64(i%7)*.1, taken))
+	}
+	for i, y := range taken {
+		for _, other := range taken[:i] {
+			require.Greater(t, math.Abs(y-other), 12.9)
+		}
+	}
 	low, high := decades(time.Microsecond, time.Microsecond)
 	require.Less(t, low, high, "an axis has a length")
 }
