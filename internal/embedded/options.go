@@ -58,7 +58,9 @@ type Options struct {
 	Clock func() time.Time
 	// SweepInterval is how often expired keys are looked for (1 s); negative: only when asked to.
 	SweepInterval time.Duration
-	// WriteBuffer is the size of Pebble's memtables (8 MiB); tests make it small.
+	// WriteBuffer is the size of Pebble's memtables; tests make it small. Default: a quarter of
+	// CacheSize, to which Pebble charges them, between 8 and 32 MiB. The larger, the less is written
+	// by compactions; the longer takes the open after a crash.
 	WriteBuffer uint64
 
 	// evictEagerly empties the memtable after every commit, as far as open transactions allow (tests).
@@ -74,9 +76,12 @@ const (
 	defaultMemoryBudget = 64 << 20
 	defaultCacheSize    = 48 << 20
 	defaultMinFreeSpace = 64 << 20
-	defaultWriteBuffer  = 8 << 20
+	leastWriteBuffer    = 8 << 20
+	mostWriteBuffer     = 32 << 20
 	// writeBuffers is how many of Pebble's memtables may wait for their flush before writers stall.
 	writeBuffers = 3
+	// spareCache is what is left of the least cache when all of these are full.
+	spareCache = 1 << 20
 )
 
 // withDefaults returns a copy with every zero field replaced.
@@ -102,14 +107,15 @@ func (o Options) withDefaults() Options {
 	if o.MemoryBudget <= 0 {
 		o.MemoryBudget = defaultMemoryBudget
 	}
-	if o.WriteBuffer == 0 {
-		o.WriteBuffer = defaultWriteBuffer
-	}
 	if o.CacheSize <= 0 {
 		o.CacheSize = defaultCacheSize
 	}
+	if o.WriteBuffer == 0 {
+		share := (o.CacheSize - spareCache) / (writeBuffers + 1)
+		o.WriteBuffer = uint64(max(leastWriteBuffer, min(mostWriteBuffer, share)))
+	}
 	// Pebble's own memtables are charged to the cache: a smaller cache would stall every write.
-	if floor := int64(o.WriteBuffer)*(writeBuffers+1) + 1<<20; o.CacheSize < floor {
+	if floor := int64(o.WriteBuffer)*(writeBuffers+1) + spareCache; o.CacheSize < floor {
 		o.CacheSize = floor
 	}
 	if o.MinFreeSpace <= 0 {

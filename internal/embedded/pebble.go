@@ -43,8 +43,9 @@ func (d *DB) pebbleOptions(mustExist bool) *pebble.Options {
 	if d.opts.Mode == None { // no log, no log events; and memory does not fail
 		o.MemTableStopWritesThreshold, o.L0StopWritesThreshold = writeBuffers, maxSublevels
 	}
+	// Zstd in the last level took a sixth of all processor time of puts, and more of cold reads.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings {
-		return pebble.DBCompressionBalanced
+		return pebble.DBCompressionFastest
 	})
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 16 << 10
