@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
@@ -111,4 +112,40 @@ func TestSweepWhenTheClockGoesBack(t *testing.T) {
 	rec, err := db.CommitRecord(ctx, v)
 	require.NoError(t, err)
 	require.Equal(t, stands, rec.Time)
+}
+
+// What a sweep drops from the index goes into the log behind the commits that made it superfluous:
+// a crash that takes these leaves the entries, and the keys are found again.
+func TestSweepDropsNothingBeforeItsReason(t *testing.T) {
+	clock := backendtest.NewClock()
+	mem := vfs.NewCrashableMem()
+	o := memOptions()
+	o.FS, o.Clock, o.SweepInterval = mem, clock.Now, -1
+	idleHandover(&o)
+	db, err := Open(ctx, o)
+	require.NoError(t, err)
+	s := newScope(t, db, 1)
+	commit(t, db, putTTL(s, clock, "due", time.Second), putTTL(s, clock, "put again", time.Second))
+	require.NoError(t, db.Flush(ctx))
+	commit(t, db, put(s, "put again", "without a deadline"))
+	clock.Advance(time.Minute)
+	n, err := db.Sweep(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	// Pebble brings what it has to the disk of its own accord: when a block of its log is full, say.
+	require.NoError(t, db.store.LogData(nil, pebble.Sync))
+	o.FS = mem.CrashClone(vfs.CrashCloneCfg{})
+	require.NoError(t, db.Close())
+
+	db = mustOpen(t, o)
+	s = &backend.Scope{Number: s.Number, Record: s.Record}
+	_, err = db.Sweep(ctx)
+	require.NoError(t, err)
+	require.Zero(t, entries(t, db))
+	rec, err := db.Get(ctx, s, codec.KV, "due", db.Published())
+	require.NoError(t, err)
+	require.True(t, rec.Deleted, "expired for good")
+	rec, err = db.Get(ctx, s, codec.KV, "put again", db.Published())
+	require.NoError(t, err)
+	require.True(t, rec.Deleted || rec.Expiry == 0, "it was put again, or expired")
 }
