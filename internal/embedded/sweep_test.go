@@ -129,7 +129,9 @@ func TestSweepDropsNothingBeforeItsReason(t *testing.T) {
 	require.NoError(t, db.Flush(ctx))
 	commit(t, db, put(s, "put again", "without a deadline"))
 	clock.Advance(time.Minute)
-	n, err := db.Sweep(ctx)
+	page, err := db.dueKeys(ctx, nil)
+	require.NoError(t, err)
+	n, err := db.expire(ctx, page)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	// Pebble brings what it has to the disk of its own accord: when a block of its log is full, say.
