@@ -345,10 +345,11 @@ func TestDeleteTenant(t *testing.T) {
 	})
 }
 
-// reopen opens what a crash left, with its epoch.
+// reopen opens what a crash left, with its epoch. The log is one file for the whole test: errorfs
+// does not see what is written to one that is used again.
 func reopen(t *testing.T, fs vfs.FS) (*inmem.DB, func()) {
 	e, err := embedded.Open(t.Context(), embedded.Options{
-		Dir: "db", FS: fs, Clock: time.Now, SweepInterval: -1, WriteBuffer: 64 << 10,
+		Dir: "db", FS: fs, Clock: time.Now, SweepInterval: -1, WriteBuffer: 4 << 20,
 	})
 	require.NoError(t, err)
 	d, err := inmem.OpenOn(inmem.Hooks{Backend: e, Epoch: 1 + e.BootEpoch()}, nil)
