@@ -196,6 +196,8 @@ func TestNumbersForPeople(t *testing.T) {
 	} {
 		require.Equal(t, want, Duration(d))
 	}
+	one := &measure.Result{Samples: []*measure.Sample{{Ops: 1, Mallocs: 2_214_260}}}
+	require.Equal(t, "2.21M", allocs(one), "of one operation that is a million")
 	for v, want := range map[float64]string{100: "100%", 99.97: "99.9%", 97.34: "97.3%", 3: "3%"} {
 		require.Equal(t, want, percent(v))
 	}

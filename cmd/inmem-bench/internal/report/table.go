@@ -89,8 +89,11 @@ func figure(m measure.Metric) string {
 
 func allocs(res *measure.Result) string {
 	n := res.Allocs().Median
-	if n < 0.05 {
+	switch {
+	case n < 0.05:
 		return "0"
+	case n >= 99_999:
+		return Rate(n)
 	}
 	return fmt.Sprintf("%.1f", n)
 }
