@@ -105,26 +105,3 @@ func TestCompactionsWaitForService(t *testing.T) {
 	time.Sleep(10 * time.Millisecond)
 	require.Equal(t, askers*each+1, s.finished())
 }
-
-// What Pebble wanted to compact while it opened is compacted when the database serves.
-func TestCompactionsGoOnAfterOpen(t *testing.T) {
-	o := memOptions()
-	o.Mode, o.WriteBuffer, o.SweepInterval = Batched, 64<<10, -1
-	db, err := Open(ctx, o)
-	require.NoError(t, err)
-	s := newScope(t, db, 1)
-	db.compactions.mu.Lock()
-	db.compactions.serving = false // tables pile up
-	db.compactions.mu.Unlock()
-	for range 40 {
-		commit(t, db, put(s, "key", string(make([]byte, 30<<10))))
-	}
-	require.NoError(t, db.Close())
-	db, err = Open(ctx, o)
-	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		m := db.store.Metrics()
-		return m.Compact.Count > 0 && m.Compact.NumInProgress == 0 && m.Levels[0].Sublevels <= 2
-	}, 30*time.Second, 10*time.Millisecond)
-	require.NoError(t, db.Close())
-}
