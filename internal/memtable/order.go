@@ -17,7 +17,7 @@ import (
 type order struct {
 	serials
 	primitive byte
-	base      atomic.Uint32
+	base      atomic.Uint32 // never behind the published keys but by a tail; ahead by one at most
 	tree      atomic.Pointer[tree]
 
 	// building is held by whoever turns the tail into a tree (a scan or the writer), and by the
@@ -37,8 +37,10 @@ func (o *order) add(s *Scope, serial uint32, off uint64, key string) {
 	}
 	base := o.base.Load()
 	if base == serial && (base == 0 || key > keyOf(s.t.arena.at(o.offset(base-1)))) {
-		o.publish(serial, off)
+		// The base rises first: a scan that found the key published and the base behind it would
+		// take it for a tail, and put into a tree what the base then has, too.
 		o.base.Store(serial + 1)
+		o.publish(serial, off)
 		return
 	}
 	if tr := o.tree.Load(); tr != nil {
@@ -61,17 +63,19 @@ func (o *order) add(s *Scope, serial uint32, off uint64, key string) {
 func (o *order) sorted(s *Scope) (tr *tree, base uint32) {
 	base = o.base.Load()
 	tr = o.tree.Load()
-	if tr != nil || o.n.Load() <= base {
-		return tr, base
+	n := o.n.Load()
+	if tr != nil || n <= base {
+		return tr, min(base, n) // its last key may not be published yet
 	}
 	o.building.Lock()
 	defer o.building.Unlock()
-	base = o.base.Load() // may have risen; it is frozen while there is a tail
+	base = o.base.Load() // it may have risen; it is frozen while there is a tail
 	tr = o.tree.Load()
-	if tr == nil && o.n.Load() > base {
+	n = o.n.Load()
+	if tr == nil && n > base {
 		tr = o.build(s)
 	}
-	return tr, base
+	return tr, min(base, n)
 }
 
 // build turns the tail into a tree. It returns nil if the scope is not complete any more, which
