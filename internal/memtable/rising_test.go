@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Keys in rising order, inserted while others scan, are each shown once: a scan between two steps of
-// an insertion does not take the newest key for a tail.
+// Keys in rising order, inserted while others scan, are each shown once: a scan between two steps
+// of an insertion does not take the newest key for a tail.
 func TestRisingKeysAreShownOnce(t *testing.T) {
 	const keys, rounds = 3000, 5
 	for range rounds {
