@@ -147,6 +147,43 @@ func TestJSONOnStandardOutputIsAlone(t *testing.T) {
 	require.NotContains(t, stderr, "repeat 1 of 1")
 }
 
+// A short run leaves out what takes long; a command has its own selection when none is asked for.
+func TestShortAndDefault(t *testing.T) {
+	names := []string{"g/a", "g/long", "h/b"}
+	system := measure.System{Name: "x", Workloads: func(measure.Config) (all []measure.Workload) {
+		for _, name := range names {
+			all = append(all, measure.Workload{Name: name, Long: name == "g/long",
+				Setup: func(context.Context, string) (*measure.Trial, error) {
+					return &measure.Trial{Op: func(context.Context, int, int) error { return nil }}, nil
+				}})
+		}
+		return all
+	}}
+	for _, c := range []struct {
+		args, has string
+		lacks     []string
+	}{
+		{"-time 5ms", "g/long", []string{"h/b"}},
+		{"-short", "g/a", []string{"g/long", "h/b"}},
+		{"-short -workloads h", "h/b", []string{"g/a"}},
+	} {
+		var out, stderr bytes.Buffer
+		args := append(strings.Fields(c.args), "-quiet", "-dir", t.TempDir())
+		p := Program{Name: "peers", Systems: []measure.System{system}, Default: "g"}
+		require.Zero(t, run(t.Context(), args, &out, &stderr, p), stderr.String())
+		require.Contains(t, out.String(), c.has)
+		for _, none := range c.lacks {
+			require.NotContains(t, out.String(), none, c.args)
+		}
+		if strings.HasPrefix(c.args, "-short") {
+			require.Contains(t, out.String(), "3 repeats of 40ms")
+		}
+	}
+	code, _, stderr := command(t, []measure.System{system}, "-html", "-")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "-html needs a file's name")
+}
+
 // broken is a system that answers wrongly.
 func broken(measure.Config) []measure.Workload {
 	return []measure.Workload{{Name: "g/liar",

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"flag"
@@ -92,6 +93,27 @@ func TestComparisonIsGolden(t *testing.T) {
 	require.Contains(t, b.String(), "\x1b[32mmet")
 	require.Contains(t, b.String(), "\x1b[31mmissed")
 	require.False(t, full(10, time.Second).HasPeers())
+}
+
+func TestJSONHoldsTheBars(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, rivals().JSON(&b))
+	var doc document
+	require.NoError(t, json.Unmarshal(b.Bytes(), &doc))
+	require.Len(t, doc.Bars, 6)
+	hot := doc.Bars[0]
+	require.Equal(t, "3.00 of bbolt", hot.Measured)
+	require.InDelta(t, 1.2, *hot.Step, 1e-9)
+	require.True(t, hot.StepMet && hot.BarMet && hot.AtLeast)
+	require.Nil(t, doc.Bars[3].Step, "a bar without a first step")
+	require.False(t, doc.Bars[3].BarMet)
+	var kinds []string
+	for _, s := range doc.Systems {
+		kinds = append(kinds, s.Name+" "+s.Kind)
+	}
+	require.Equal(t, []string{
+		"inmem ours", "pebble peer", "bbolt peer", "go-map limit", "raw-sync limit",
+	}, kinds)
 }
 
 // wellFormed reads a page as XML, which the template is written as.
