@@ -72,8 +72,9 @@ type Cursor interface {
 	Next() bool
 	// Key is the user key. REQUIRES: the last Next was true. It stays valid for ever.
 	Key() string
-	// Record is the record under the cursor. REQUIRES: the last Next was true.
-	Record() Record
+	// Record is the record under the cursor; the pointer is good until the next Next or Close, what
+	// it holds for ever. REQUIRES: the last Next was true.
+	Record() *Record
 	// Err tells why Next answered false; nil means that the range is exhausted.
 	Err() error
 	// Close gives resources back; it may be called twice.

@@ -246,7 +246,7 @@ func (r *chaosRun) look(t *testing.T) {
 		c := r.db.Scan(ctx, s, codec.KV, backend.Range{Reverse: rand.IntN(2) == 0}, at)
 		got := map[string]string{}
 		for c.Next() {
-			got[c.Key()] = chaosText(t, c.Record())
+			got[c.Key()] = chaosText(t, *c.Record())
 		}
 		if err := c.Err(); !gone(err) && assert.NoError(t, err) {
 			assert.Equal(t, want, got, "scan of %d at %d", s.Number, at)

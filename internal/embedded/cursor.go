@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"sync"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/memtable"
@@ -29,19 +30,23 @@ func (d *DB) Scan(
 	}
 	c := &cursor{db: d, ctx: ctx, state: st, handle: s, primitive: p, rng: r, at: at}
 	if st.mem.Complete() {
-		c.mem = st.mem.Scan(byte(p), r.Start, r.End, r.Reverse, at)
+		c.mem = memCursors.Get().(*memtable.Cursor)
+		c.mem.Scan(st.mem, byte(p), r.Start, r.End, r.Reverse, at)
 	}
 	return c
 }
 
+// memCursors are closed cursors of memtables: they are large, and a scan is short.
+var memCursors = sync.Pool{New: func() any { return new(memtable.Cursor) }}
+
 // failedCursor has nothing but an error.
 type failedCursor struct{ err error }
 
-func (*failedCursor) Next() bool             { return false }
-func (*failedCursor) Key() string            { return "" }
-func (*failedCursor) Record() backend.Record { return backend.Record{} }
-func (c *failedCursor) Err() error           { return c.err }
-func (*failedCursor) Close()                 {}
+func (*failedCursor) Next() bool              { return false }
+func (*failedCursor) Key() string             { return "" }
+func (*failedCursor) Record() *backend.Record { return &backend.Record{} }
+func (c *failedCursor) Err() error            { return c.err }
+func (*failedCursor) Close()                  {}
 
 // cursor implements backend.Cursor: first over the memtable, then over the store.
 type cursor struct {
@@ -63,9 +68,9 @@ type cursor struct {
 	stopped bool
 }
 
-func (c *cursor) Key() string            { return c.key }
-func (c *cursor) Record() backend.Record { return c.rec }
-func (c *cursor) Err() error             { return c.err }
+func (c *cursor) Key() string             { return c.key }
+func (c *cursor) Record() *backend.Record { return &c.rec }
+func (c *cursor) Err() error              { return c.err }
 
 func (c *cursor) Next() bool {
 	if c.stopped {
@@ -84,6 +89,14 @@ func (c *cursor) Next() bool {
 
 // alive stops the walk if the scope was deleted under it, or the database closed.
 func (c *cursor) alive() bool {
+	if !c.db.closed.Load() && !c.state.retired.Load() && c.state.phase.Load() == scopeOpen {
+		return true
+	}
+	return c.lookAgain()
+}
+
+// lookAgain is what alive does when something has happened to the scope or to the database.
+func (c *cursor) lookAgain() bool {
 	if c.db.closed.Load() {
 		return c.stop(backend.ErrClosed)
 	}
@@ -100,19 +113,33 @@ func (c *cursor) nextInMemory() (found, done bool) {
 		}
 		return c.stop(nil), true
 	}
+	if v, value, ok := c.mem.Plain(); ok {
+		c.given, c.key = true, c.mem.Key()
+		c.rec = backend.Record{Version: v, Stamp: v, Value: value, Hint: uint64(c.mem.Ref())}
+		return true, true
+	}
 	r := c.mem.Record()
 	if r.Elsewhere {
 		return false, c.toStore()
 	}
-	c.given, c.key, c.rec = true, c.mem.Key(), toRecord(r, 0)
+	c.given, c.key = true, c.mem.Key()
+	c.rec = backend.Record{
+		Version: r.Version, Stamp: r.Stamp, Expiry: r.Expiry, Deleted: r.Deleted, Value: r.Value,
+		Hint: uint64(c.mem.Ref()),
+	}
 	return true, true
 }
 
 // toStore leaves the memtable for the store; it always answers false.
 func (c *cursor) toStore() bool {
-	c.mem.Close()
-	c.mem = nil
+	c.dropMem()
 	return false
+}
+
+func (c *cursor) dropMem() {
+	c.mem.Close()
+	memCursors.Put(c.mem)
+	c.mem = nil
 }
 
 // remaining is the part of the range that has not been given out.
@@ -159,8 +186,7 @@ func (c *cursor) stop(err error) bool {
 func (c *cursor) Close() {
 	c.stopped = true
 	if c.mem != nil {
-		c.mem.Close()
-		c.mem = nil
+		c.dropMem()
 	}
 	if c.store != nil {
 		c.store.close()

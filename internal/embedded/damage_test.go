@@ -289,7 +289,7 @@ func readsRightOrCorrupt(t *testing.T, db *DB, c *damageCase, last uint64) (corr
 		got := map[string]string{}
 		cur := db.Scan(ctx, s, codec.KV, backend.Range{}, at)
 		for cur.Next() {
-			got[cur.Key()] = textOf(t, cur.Record())
+			got[cur.Key()] = textOf(t, *cur.Record())
 		}
 		whole := check(cur.Err())
 		cur.Close()

@@ -99,7 +99,7 @@ func (h *history) scanAll(s *Scope, at uint64, reverse bool) error {
 			return fmt.Errorf("scan at %d, reverse %v: got %q, want %q %v",
 				at, reverse, c.Key(), want, ok)
 		}
-		if err := h.judge(want, at, c.Record()); err != nil {
+		if err := h.judge(want, at, *c.Record()); err != nil {
 			return err
 		}
 	}

@@ -28,8 +28,14 @@ type Cursor struct {
 	ended  bool   // no leaf follows
 
 	key string
-	rec Record
-	buf [leafMax + leafMax/8]uint16
+	ref Ref
+	// What most records are, and whether this one is: nothing but a version and a value. Then rec
+	// is not filled before somebody asks.
+	version uint64
+	value   []byte
+	plain   bool
+	rec     Record
+	buf     [leafMax + leafMax/8]uint16
 }
 
 // candidate is a key that a source has reached but not yielded.
@@ -56,14 +62,23 @@ func (f *source) empty() bool { return f.at == f.have }
 // others the cursor is Partial from the start. Memory: one cursor; keys and values stay in place.
 // Any goroutine.
 func (s *Scope) Scan(p byte, start, end string, reverse bool, at uint64) *Cursor {
-	c := &Cursor{s: s, start: start, end: end, at: at, reverse: reverse, ended: true}
+	c := new(Cursor)
+	c.Scan(s, p, start, end, reverse, at)
+	return c
+}
+
+// Scan is Scope.Scan with a cursor that is new, or closed, and then used again: it is large.
+func (c *Cursor) Scan(s *Scope, p byte, start, end string, reverse bool, at uint64) {
+	c.s, c.start, c.end, c.at, c.reverse = s, start, end, at, reverse
+	c.partial, c.done, c.ended = false, false, true
+	c.lo, c.hi, c.bound = 0, 0, ""
 	c.o = s.order(p)
 	if !s.Complete() {
 		c.stop()
-		return c
+		return
 	}
 	if c.o == nil || end != "" && start >= end {
-		return c
+		return
 	}
 	var base uint32
 	c.tree, base = c.o.sorted(s)
@@ -79,7 +94,6 @@ func (s *Scope) Scan(p byte, start, end string, reverse bool, at uint64) *Cursor
 			c.bound = end
 		}
 	}
-	return c
 }
 
 // searchBase returns how many keys of the base are below key.
@@ -96,6 +110,12 @@ func (c *Cursor) searchBase(n uint32, key string) uint32 {
 func (c *Cursor) Next() bool {
 	for !c.done && c.fill() {
 		k := c.take()
+		if v, value, ok := c.s.t.arena.plain(k.entry, k.off, c.at); ok && c.s.Complete() {
+			c.key, c.ref = k.key, Ref(k.off)
+			c.version, c.value, c.plain = v, value, true
+			return true
+		}
+		c.plain = false
 		ans, stale := c.s.t.arena.read(k.entry, k.off, c.at, &c.rec)
 		for stale && c.reload(k) {
 			ans, stale = c.s.t.arena.read(k.entry, k.off, c.at, &c.rec)
@@ -107,7 +127,7 @@ func (c *Cursor) Next() bool {
 			return false
 		}
 		if ans == Found && !c.rec.Deleted && c.rec.Version != 0 {
-			c.key = k.key
+			c.key, c.ref = k.key, Ref(k.off)
 			return true
 		}
 		c.rec = Record{}
@@ -122,7 +142,7 @@ func (c *Cursor) Next() bool {
 // stop ends the cursor because memory cannot tell what follows.
 func (c *Cursor) stop() {
 	c.partial, c.done = true, true
-	c.rec = Record{}
+	c.rec, c.value, c.plain = Record{}, nil, false
 }
 
 // Key is the key under the cursor; it aliases the arena as values do.
@@ -130,8 +150,24 @@ func (c *Cursor) stop() {
 // REQUIRES: the last Next was true. After a false Next it stays the last key, "" if there was none.
 func (c *Cursor) Key() string { return c.key }
 
-// Record is the record under the cursor. REQUIRES: the last Next was true.
-func (c *Cursor) Record() Record { return c.rec }
+// Ref is the position of the entry under the cursor, as Get tells it. REQUIRES: the last Next was
+// true.
+func (c *Cursor) Ref() Ref { return c.ref }
+
+// Record is the record under the cursor, good until the next Next or Close. REQUIRES: the last Next
+// was true.
+func (c *Cursor) Record() *Record {
+	if c.plain {
+		c.rec = Record{Version: c.version, Stamp: c.version, Value: c.value}
+	}
+	return &c.rec
+}
+
+// Plain is the version and the value of the record under the cursor, if there is no more to say of
+// it: it exists, without a deadline. REQUIRES: the last Next was true.
+func (c *Cursor) Plain() (version uint64, value []byte, ok bool) {
+	return c.version, c.value, c.plain
+}
 
 // Partial reports, after Next was false, that memory could not answer for the rest of the range:
 // the scope lost entries to eviction or was dropped while the cursor was open, or was never
@@ -142,9 +178,10 @@ func (c *Cursor) Partial() bool { return c.partial }
 // Close lets go of everything the cursor holds. It may be called twice.
 func (c *Cursor) Close() {
 	c.done = true
+	c.s, c.o, c.start, c.end, c.bound = nil, nil, "", "", ""
 	c.tree, c.leaf, c.places = nil, nil, nil
 	c.fromBase, c.fromTree = source{}, source{}
-	c.key, c.rec = "", Record{}
+	c.key, c.rec, c.value, c.plain = "", Record{}, nil, false
 }
 
 // fill makes both sources stand on a key, if they have one left. It returns false when neither has,

@@ -206,7 +206,7 @@ func (m *truth) scan(t *rapid.T) {
 	for ; c.Next(); i++ {
 		require.Less(t, i, len(want), "unexpected %q", c.Key())
 		require.Equal(t, want[i], c.Key())
-		m.judge(t, w, c.Key(), at, c.Record(), Found)
+		m.judge(t, w, c.Key(), at, *c.Record(), Found)
 	}
 	if !c.Partial() {
 		require.Equal(t, len(want), i, "a key is missing")

@@ -43,6 +43,17 @@ func TestAllocations(t *testing.T) {
 		return nil
 	})
 	require.NoError(t, err)
+	for _, o := range []inmem.ScanOptions{{Limit: 1}, {}} { // nothing per key
+		scan := testing.AllocsPerRun(100, func() {
+			for _, err := range k.Scan(ctx, o) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		t.Logf("scan, limit %d: %.1f allocations", o.Limit, scan)
+		require.LessOrEqual(t, scan, 10.0)
+	}
 	value := inmem.String("another string")
 	put := testing.AllocsPerRun(1000, func() {
 		if _, err := k.Put(ctx, "1", value); err != nil {

@@ -40,7 +40,8 @@ type Cursor struct {
 	steps        int
 
 	key   string
-	entry Entry
+	rec   *backend.Record // what is shown, if it is of the snapshot
+	entry Entry           // or of the transaction itself
 	err   error
 }
 
@@ -101,6 +102,9 @@ func (c *Cursor) Next() bool {
 	if c.r.Reverse {
 		c.seeLogEnd() // it lies before the first key
 	}
+	if c.own.set == nil {
+		return c.nextBelow()
+	}
 	for c.peek() {
 		if c.ownNext() {
 			w := c.own.peek()
@@ -111,7 +115,7 @@ func (c *Cursor) Next() bool {
 			if w.Op == backend.Delete {
 				continue
 			}
-			c.key, c.entry = w.Key, pending(w)
+			c.key, c.rec, c.entry = w.Key, nil, pending(w)
 			c.started = true
 			return true
 		}
@@ -119,6 +123,21 @@ func (c *Cursor) Next() bool {
 			c.started = true
 			return true
 		}
+	}
+	return false
+}
+
+// nextBelow is Next where the transaction has written nothing in the range.
+func (c *Cursor) nextBelow() bool {
+	for c.below.Next() {
+		if c.take() {
+			c.started = true
+			return true
+		}
+	}
+	if c.err = ContextError(c.below.Err()); c.err == nil {
+		c.exhausted = true
+		c.seeLogEnd()
 	}
 	return false
 }
@@ -169,15 +188,28 @@ func (c *Cursor) take() bool {
 			Scope: c.s.s, Primitive: c.p, Key: c.key, Stamp: r.Stamp, Hint: r.Hint,
 		})
 	}
-	c.entry = entry(&r, c.now)
-	return c.entry.Exists
+	c.rec = r
+	return r.Exists() && !expired(r.Expiry, c.now)
 }
 
 // Key is the user key. REQUIRES: the last Next was true.
 func (c *Cursor) Key() string { return c.key }
 
 // Entry is what the scope shows of the key. REQUIRES: the last Next was true.
-func (c *Cursor) Entry() Entry { return c.entry }
+func (c *Cursor) Entry() Entry {
+	if c.rec == nil {
+		return c.entry
+	}
+	return entry(c.rec, c.now)
+}
+
+// Value is Entry().Value, at less cost.
+func (c *Cursor) Value() []byte {
+	if c.rec == nil {
+		return c.entry.Value
+	}
+	return c.rec.Value
+}
 
 // Err tells why Next answered false; nil means that the range is exhausted.
 func (c *Cursor) Err() error { return c.err }

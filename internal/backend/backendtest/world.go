@@ -197,7 +197,7 @@ func (w *world) scanOf(
 	defer c.Close()
 	var pairs []pair
 	for c.Next() {
-		pairs = append(pairs, pair{c.Key(), c.Record()})
+		pairs = append(pairs, pair{c.Key(), *c.Record()})
 	}
 	require.NoError(w, c.Err())
 	require.False(w, c.Next(), "after false Next stays false")

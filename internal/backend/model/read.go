@@ -121,10 +121,10 @@ func (c *cursor) Next() bool {
 	return true
 }
 
-func (c *cursor) Key() string            { return c.current.key }
-func (c *cursor) Record() backend.Record { return c.current.record }
-func (c *cursor) Err() error             { return c.err }
-func (c *cursor) Close()                 { c.rest = nil }
+func (c *cursor) Key() string             { return c.current.key }
+func (c *cursor) Record() *backend.Record { return &c.current.record }
+func (c *cursor) Err() error              { return c.err }
+func (c *cursor) Close()                  { c.rest = nil }
 
 // CommitRecord implements backend.Reader.
 func (b *Backend) CommitRecord(ctx context.Context, version uint64) (codec.CommitRecord, error) {

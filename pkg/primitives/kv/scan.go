@@ -70,19 +70,20 @@ type Pair struct {
 // Inside a transaction the keys that the iteration went over join the read set.
 func (k KV) Scan(ctx context.Context, o ScanOptions) iter.Seq2[Pair, error] {
 	return func(yield func(Pair, error) bool) {
-		for key, data := range k.walk(ctx, "scan", o) {
-			if data.err != nil {
-				yield(Pair{}, data.err)
-				return
-			}
-			v, err := codec.DecodeValue(data.value)
+		w := k.walk(ctx, "scan", &o)
+		defer w.close()
+		for w.next() {
+			v, err := codec.DecodeValue(w.c.Value())
 			if err != nil {
-				yield(Pair{}, k.wrap("scan", key, err))
+				yield(Pair{}, k.wrap("scan", w.key(), err))
 				return
 			}
-			if !yield(Pair{Key: key, Value: v}, nil) {
+			if !yield(Pair{Key: w.key(), Value: v}, nil) {
 				return
 			}
+		}
+		if w.err != nil {
+			yield(Pair{}, w.err)
 		}
 	}
 }
@@ -90,56 +91,77 @@ func (k KV) Scan(ctx context.Context, o ScanOptions) iter.Seq2[Pair, error] {
 // List yields the selected keys; see Scan.
 func (k KV) List(ctx context.Context, o ScanOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for key, data := range k.walk(ctx, "list", o) {
-			if !yield(key, data.err) {
+		w := k.walk(ctx, "list", &o)
+		defer w.close()
+		for w.next() {
+			if !yield(w.key(), nil) {
 				return
 			}
+		}
+		if w.err != nil {
+			yield("", w.err)
 		}
 	}
 }
 
 // Count counts the selected keys, at most o.Limit if that is set; see Scan.
-func (k KV) Count(ctx context.Context, o ScanOptions) (int, error) {
-	n := 0
-	for _, data := range k.walk(ctx, "count", o) {
-		if data.err != nil {
-			return 0, data.err
-		}
+func (k KV) Count(ctx context.Context, o ScanOptions) (n int, err error) {
+	w := k.walk(ctx, "count", &o)
+	defer w.close()
+	for w.next() {
 		n++
+	}
+	if w.err != nil {
+		return 0, w.err
 	}
 	return n, nil
 }
 
-// found is an encoded value, or the error that ends a walk.
-type found struct {
-	value []byte
-	err   error
+// walk is what Scan, List and Count share: a cursor with a limit. It must be closed.
+type walk struct {
+	k          KV
+	op, prefix string      // for errors
+	c          *txn.Cursor // nil: nothing is selected
+	left       int         // how many more keys may be shown; negative: any number
+	err        error       // why it ended, if not because there is nothing left
 }
 
-// walk is what Scan, List and Count share: one cursor, always closed.
-func (k KV) walk(ctx context.Context, op string, o ScanOptions) iter.Seq2[string, found] {
-	return func(yield func(string, found) bool) {
-		r, err := o.keys()
-		if err != nil {
-			yield("", found{err: k.wrap(op, o.Prefix, err)})
-			return
-		}
-		if o.Start != "" && o.Start == o.End {
-			return // an empty range, and an empty End would mean none
-		}
-		c := k.scope.Scan(ctx, k.placeRange(&r), r)
-		defer c.Close()
-		for n := 0; o.Limit == 0 || n < o.Limit; n++ {
-			if !c.Next() {
-				break
-			}
-			if !yield(c.Key()[len(k.space):], found{value: c.Entry().Value}) {
-				return
-			}
-		}
-		if err := c.Err(); err != nil {
-			yield("", found{err: k.wrap(op, o.Prefix, err)})
-		}
+func (k KV) walk(ctx context.Context, op string, o *ScanOptions) walk {
+	w := walk{k: k, op: op, prefix: o.Prefix, left: o.Limit}
+	if o.Limit == 0 {
+		w.left = -1
+	}
+	r, err := o.keys()
+	if err != nil {
+		w.err = k.wrap(op, o.Prefix, err)
+		return w
+	}
+	if o.Start == "" || o.Start != o.End { // else an empty range, and an empty End would mean none
+		w.c = k.scope.Scan(ctx, k.placeRange(&r), r)
+	}
+	return w
+}
+
+func (w *walk) next() bool {
+	if w.c == nil || w.left == 0 {
+		return false
+	}
+	w.left--
+	if w.c.Next() {
+		return true
+	}
+	if err := w.c.Err(); err != nil {
+		w.err = w.k.wrap(w.op, w.prefix, err)
+	}
+	return false
+}
+
+// key is the key under the walk, as the user wrote it.
+func (w *walk) key() string { return w.c.Key()[len(w.k.space):] }
+
+func (w *walk) close() {
+	if w.c != nil {
+		w.c.Close()
 	}
 }
 
