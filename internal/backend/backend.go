@@ -49,9 +49,10 @@ import (
 //
 // Number addresses its keys. Record is the user key of the scope's record in the system scope
 // (primitive codec.ScopeRecords); it is empty for the system scope, which is always writable. The
-// authority keeps what it knows of the scope in Cache; nobody else touches that field. A handle is
-// safe for concurrent use, costs no resource that must be given back, and never expires: after the
-// scope's deletion it answers ErrScopeGone.
+// authority keeps what it knows of the scope in Cache; nobody else touches that field, and a
+// handle that one authority has seen is never given to another. A handle is safe for concurrent
+// use, costs no resource that must be given back, and never expires: after the scope's deletion it
+// answers ErrScopeGone.
 type Scope struct {
 	Number codec.Scope
 	Record string

@@ -86,7 +86,7 @@ func drawQuery(r *rand.Rand, now time.Time) (q inmem.RunQuery) {
 	if maybe() {
 		q.Until = now.Add(-time.Duration(r.IntN(3)) * time.Second)
 	}
-	q.Interrupted, q.Reverse = maybe() && maybe(), maybe()
+	q.Interrupted, q.Reverse = r.IntN(4) == 0, maybe()
 	return q
 }
 

@@ -72,7 +72,7 @@ func (w *world) begin(ctx context.Context, t require.TestingT, id byte) *backend
 	number, err := w.b.AllocateScope(ctx)
 	require.NoError(t, err)
 	run := &backend.Scope{Number: number, Record: "run-" + string('0'+rune(id))}
-	_, err = w.m.Update(ctx, system, txn.Options{}, func(tx *txn.Tx) error {
+	_, err = w.m.Update(ctx, system(), txn.Options{}, func(tx *txn.Tx) error {
 		tx.CreateScope(run)
 		return putRecord(ctx, tx, run, id, codec.Active)
 	})
@@ -80,7 +80,8 @@ func (w *world) begin(ctx context.Context, t require.TestingT, id byte) *backend
 	return run
 }
 
-var system = &backend.Scope{Number: codec.SystemScope}
+// system is a new handle each time: the authority that sees a handle keeps what it knows in it.
+func system() *backend.Scope { return &backend.Scope{Number: codec.SystemScope} }
 
 func putRecord(ctx context.Context, tx *txn.Tx, run *backend.Scope, id byte, status codec.Status,
 ) error {
@@ -90,13 +91,13 @@ func putRecord(ctx context.Context, tx *txn.Tx, run *backend.Scope, id byte, sta
 	if err != nil {
 		return err
 	}
-	_, err = tx.Scope(system).Put(ctx, codec.ScopeRecords, run.Record, data, 0)
+	_, err = tx.Scope(system()).Put(ctx, codec.ScopeRecords, run.Record, data, 0)
 	return err
 }
 
 // end ends the run.
 func (w *world) end(t *testing.T) {
-	_, err := w.m.Update(t.Context(), system, txn.Options{}, func(tx *txn.Tx) error {
+	_, err := w.m.Update(t.Context(), system(), txn.Options{}, func(tx *txn.Tx) error {
 		return putRecord(t.Context(), tx, w.run, 1, codec.Completed)
 	})
 	require.NoError(t, err)
