@@ -91,11 +91,11 @@ var plants = map[string]plant{
 	"exported-names": {
 		bad: []map[string]string{
 			one("pkg/txn/a.go", names(maxExported+1)),
-			one("pkg/db/a.go", names(121)),
+			one("pkg/db/a.go", names(201)),
 		},
 		good: []map[string]string{
 			one("pkg/txn/a.go", names(maxExported)),
-			one("pkg/db/a.go", names(120)),
+			one("pkg/db/a.go", names(200)),
 			{"pkg/txn/a_linux.go": names(maxExported), "pkg/txn/a_darwin.go": names(maxExported)},
 			one("pkg/txn/a_test.go", names(maxExported+1)),
 		},

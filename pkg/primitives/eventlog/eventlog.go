@@ -158,8 +158,12 @@ func (l Log) Get(ctx context.Context, seq uint64) (Event, bool, error) {
 }
 
 // decode turns a stored record into an event.
-func decode(seq uint64, e txn.Entry) (Event, error) {
-	r, err := codec.DecodeEventRecord(e.Value)
+func decode(seq uint64, e txn.Entry) (Event, error) { return Decode(seq, e.Version, e.Value) }
+
+// Decode turns the stored form of the event with a sequence number, appended by the commit of a
+// version, into an event. It aliases data. Errors: codec.ErrCorrupt.
+func Decode(seq, version uint64, data []byte) (Event, error) {
+	r, err := codec.DecodeEventRecord(data)
 	if err != nil {
 		return Event{}, err
 	}
@@ -169,7 +173,7 @@ func decode(seq uint64, e txn.Entry) (Event, error) {
 	}
 	return Event{
 		Seq: seq, Type: r.Type, Payload: payload, Time: time.Unix(0, r.Time),
-		Hash: r.Hash, Previous: r.Previous, Version: e.Version,
+		Hash: r.Hash, Previous: r.Previous, Version: version,
 	}, nil
 }
 

@@ -56,6 +56,15 @@ func (m *Machine) value() (codec.Value, error) {
 	})
 }
 
+// DecodeMachine reads the stored form of a machine. Names alias data. Errors: codec.ErrCorrupt.
+func DecodeMachine(data []byte) (Machine, error) {
+	m, err := decodeMachine(data)
+	if err != nil {
+		return Machine{}, err
+	}
+	return *m, nil
+}
+
 // decodeMachine is the inverse. Names alias data. Fields that it does not know are passed over.
 // Errors: codec.ErrCorrupt.
 func decodeMachine(data []byte) (*Machine, error) {

@@ -113,6 +113,9 @@ func (s *Span) encode() ([]byte, error) {
 	return codec.AppendValue(nil, v)
 }
 
+// Decode reads the stored form of the span with an id. It aliases data. Errors: codec.ErrCorrupt.
+func Decode(id string, data []byte) (Span, error) { return decode(id, data) }
+
 // decode reads the stored form. Texts alias it. Entries that it does not know it keeps for encode;
 // one that it knows and that is of another kind, or a missing start, is codec.ErrCorrupt.
 func decode(id string, data []byte) (Span, error) {

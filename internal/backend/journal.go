@@ -1,0 +1,71 @@
+package backend
+
+import "github.com/inmem-db/inmem/pkg/codec"
+
+// JournalValues says what a walk over a journal tells of each change.
+type JournalValues uint8
+
+const (
+	// NoValues tells which keys changed, and how.
+	NoValues JournalValues = iota
+	// NewValues also tells what was written.
+	NewValues
+	// OldAndNewValues also tells what was there before.
+	OldAndNewValues
+)
+
+// JournalRange selects commits of one scope, and what is told of each.
+type JournalRange struct {
+	// From is the number of the first commit that may be told; 0 is 1.
+	From uint64
+	// At is the greatest version that may be told; what is published bounds it, too.
+	At uint64
+	// Values says what is told of each change.
+	Values JournalValues
+	// Only keeps the changes of keys that lie in one of these; none keeps all. Commits of which
+	// nothing is left are told without changes.
+	Only []KeySpace
+
+	_ struct{}
+}
+
+// KeySpace are the keys of a primitive that begin with Prefix.
+type KeySpace struct {
+	Primitive codec.Primitive
+	Prefix    string
+}
+
+// Keeps reports whether the range tells of a change.
+func (r *JournalRange) Keeps(c codec.Change) bool {
+	if len(r.Only) == 0 {
+		return true
+	}
+	for _, k := range r.Only {
+		if k.Primitive == c.Primitive && len(c.Key) >= len(k.Prefix) &&
+			c.Key[:len(k.Prefix)] == k.Prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// JournalEntry is one commit as the journal of a scope tells it.
+type JournalEntry struct {
+	Version uint64
+	Number  uint64 // the commit number in the scope: 1, 2, 3...
+	Time    int64  // of the commit, in Unix nanoseconds
+	// Changes are in key order, index entries left out.
+	Changes []JournalChange
+}
+
+// JournalChange is one change, with the values that were asked for.
+type JournalChange struct {
+	codec.Change
+	// Value is what a put or an append wrote, without envelope; nil otherwise, and if values were
+	// not asked for. Expiry is its deadline, 0 for none.
+	Value  []byte
+	Expiry int64
+	// Old is what the key held right before the commit, if that was asked for: nil if the key did
+	// not exist, or had expired by the time of the commit.
+	Old *Record
+}
