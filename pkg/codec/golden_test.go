@@ -108,6 +108,8 @@ func goldenScopeRecords(t testing.TB) []ScopeRecord {
 			Error:    "no seats", BootEpoch: 3, WrappedKey: []byte{1, 2, 3}},
 		{Number: 43, Tenant: "acme", Agent: "planner", Status: Active, Kind: KindShared},
 		{ID: id, Number: 44, Status: Active, Parent: parent, ParentNumber: 41},
+		{ID: id, Number: 45, Status: Active, Parent: parent, ParentNumber: 41, ForkVersion: 17,
+			Flattened: true},
 	}
 }
 

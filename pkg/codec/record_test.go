@@ -223,6 +223,7 @@ func scopeRecords() *rapid.Generator[ScopeRecord] {
 			r.Tenant, r.App, r.Agent = texts().Draw(t, "t"), texts().Draw(t, "a"), texts().Draw(t, "g")
 			r.Parent, r.ForkVersion = [16]byte(id.Draw(t, "parent")), rapid.Uint64().Draw(t, "fork")
 			r.ParentNumber = Scope(rapid.Uint64Max(uint64(MaxScope)).Draw(t, "parent number"))
+			r.Flattened = rapid.Bool().Draw(t, "flattened")
 			r.Created, r.Updated, r.Ended = ints().Draw(t, "c"), ints().Draw(t, "u"), ints().Draw(t, "e")
 			r.Metadata = values(2).Draw(t, "metadata")
 			r.Error, r.BootEpoch = texts().Draw(t, "error"), rapid.Uint64().Draw(t, "epoch")
@@ -285,6 +286,7 @@ func TestScopeRecordRefuses(t *testing.T) {
 		{"a4" + head + "0c 80", "no tags"}, {"a4" + head + "0c 82 6161 6161", "tag twice"},
 		{"a4" + head + "0d f6", "Null written out"},
 		{"a4" + head + "13 00", "0 written out"}, {"a4" + head + "13 1b 0000010000000000", "up to"},
+		{"a4" + head + "14 00", "0 written out"}, {"a4" + head + "14 02", "up to 1"},
 		{"a4" + head + "12 00", "0 written out"}, {"a4" + head + "12 60", "expected an unsigned integer"},
 		{"a4" + head + "10 40", "empty field"}, {"a4" + head + "0d f7", "simple value"},
 		{"a3" + head + "00", "after its end"},
@@ -298,6 +300,17 @@ func TestScopeRecordRefuses(t *testing.T) {
 }
 
 // A kind that a later version may add is refused by name, not taken for a run.
+func TestScopeRecordOfAFork(t *testing.T) {
+	r := ScopeRecord{Parent: [16]byte(unhex(t, "0190163d8694739baea5966c26f8ad90"))}
+	require.Equal(t, "0190163d-8694-739b-aea5-966c26f8ad90", r.ParentKey())
+	require.Empty(t, ScopeRecord{}.ParentKey())
+	require.False(t, r.ReadsThrough(), "begun under a parent, not forked")
+	r.ForkVersion = 17
+	require.True(t, r.ReadsThrough())
+	r.Flattened = true
+	require.False(t, r.ReadsThrough())
+}
+
 func TestScopeKind(t *testing.T) {
 	require.Equal(t, "run shared ScopeKind(2)", fmt.Sprint(KindRun, KindShared, ScopeKind(2)))
 	head := "a4 01 50 00000000000000000000000000000000 02 01 03 01"

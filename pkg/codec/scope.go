@@ -76,10 +76,12 @@ type ScopeRecord struct {
 	Tenant, App, Agent string
 	// Parent is the id of the run that this one was begun under, or forked from, ParentNumber the
 	// scope of that run: a later run with the same id is not the parent. ForkVersion is the version
-	// of the parent at which a fork was made. Zero for a run that has none, or is none.
+	// of the parent at which a fork was made. Zero for a run that has none, or is none. A fork reads
+	// through its parent until it is Flattened: then it holds all that it showed of it.
 	Parent       [16]byte
 	ParentNumber Scope
 	ForkVersion  uint64
+	Flattened    bool
 	// Status is where the run is in its life.
 	Status Status
 	// Created, Updated and Ended are in Unix nanoseconds; Ended is 0 until the run ends.
@@ -120,6 +122,7 @@ const (
 	scopeWrappedKey = 16
 	scopeKind       = 18
 	scopeParentNum  = 19
+	scopeFlattened  = 20 // 1, or left out
 	// Reserved, must be understood: 17 retention policy.
 )
 
@@ -131,7 +134,7 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 		return dst, err
 	}
 	n, start := 3, len(dst)
-	b := append(dst, majorMap) // at most 18 fields, so the head stays one byte
+	b := append(dst, majorMap) // at most 19 fields, so the head stays one byte
 	b = append(appendHead(appendField(b, scopeID), majorBytes, 16), r.ID[:]...)
 	b = appendHead(appendField(b, scopeNumber), majorUint, uint64(r.Number))
 	b = appendHead(appendField(b, scopeStatus), majorUint, uint64(r.Status))
@@ -161,6 +164,9 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 	b = appendBytesField(b, &n, scopeWrappedKey, r.WrappedKey)
 	b = appendUintField(b, &n, scopeKind, uint64(r.Kind))
 	b = appendUintField(b, &n, scopeParentNum, uint64(r.ParentNumber))
+	if r.Flattened {
+		b = appendUintField(b, &n, scopeFlattened, 1)
+	}
 	if size := len(b) - start; size > MaxValueSize {
 		return dst, tooLarge("scope record", size, MaxValueSize)
 	}
@@ -190,6 +196,18 @@ func (s ScopeRecord) check() error {
 		}
 	}
 	return s.Metadata.check()
+}
+
+// ReadsThrough reports whether the scope is a fork that reads through its parent.
+func (s ScopeRecord) ReadsThrough() bool { return s.ForkVersion != 0 && !s.Flattened }
+
+// ParentKey is the user key of the parent's record: its id as text. Empty if there is no parent.
+func (s ScopeRecord) ParentKey() string {
+	if s.Parent == [16]byte{} {
+		return ""
+	}
+	p := s.Parent
+	return fmt.Sprintf("%x-%x-%x-%x-%x", p[:4], p[4:6], p[6:8], p[8:10], p[10:])
 }
 
 // DecodeScopeRecord decodes a scope record. It aliases b. Errors: ErrCorrupt, ErrFormat for a field
@@ -261,6 +279,8 @@ func (s *ScopeRecord) readMore(r *reader) {
 		s.Kind = readKind(r)
 	case scopeParentNum:
 		s.ParentNumber = Scope(r.positive(uint64(MaxScope)))
+	case scopeFlattened:
+		s.Flattened = r.positive(1) == 1
 	default:
 		r.unknown()
 	}
