@@ -30,6 +30,33 @@
 // commit deleted: whoever reads these at a version before the deletion may find them or not. Their
 // tombstones stay. Commit records stay too; Tail marks what they did in the scope as Gone.
 //
+// # Forks
+//
+// A scope whose record has a ForkVersion and is not Flattened (codec.ScopeRecord.ReadsThrough)
+// reads through its parent: the scope ParentNumber, under the text of the id Parent as its record
+// key.
+//
+//   - What a key shows at version v is the newest record at or below v that the fork wrote itself,
+//     a tombstone included. If there is none, it is what the parent shows at v, or at ForkVersion if v
+//     is above it; the parent may be a fork too. Such a record is inherited: it has the version,
+//     stamp and deadline that it has in the parent, and never changes.
+//   - Validation, conditions and deletes see one key space: an inherited record is as good as an
+//     own one, and writing its key does not touch the parent. What is written to either side after the
+//     fork is invisible to the other, and to other forks.
+//   - Commit numbers, sequence numbers and hashes of events, Commits and the index by type go on
+//     from where they stood in the parent at ForkVersion. Tail tells every commit once, in the scope in
+//     which it was made.
+//   - The sweeper deletes own records only. An inherited one that has expired reads as such by its
+//     deadline, for as long as the fork lives.
+//   - The parent may have ended before, and may end, change its status or be written to later. Who
+//     deletes a scope through which others read, takes care that they are Flattened first: the answer
+//     to reads through a parent that is gone is ErrScopeGone.
+//
+// A commit that creates a fork costs the same whatever the parent holds. It is refused with
+// ErrScopeGone if the parent does not exist, and with codec.ErrInvalidArgument if ForkVersion lies
+// above what is published. As long as a scope lives, parent and ForkVersion in its record stay, and
+// Flattened is set only after Flatten returned nil.
+//
 // # Bytes
 //
 // One rule for all byte slices and strings that cross this seam: they are immutable from the moment
@@ -61,6 +88,8 @@ type Scope struct {
 
 // Reader reads records. All methods are safe for concurrent use and never wait for a writer.
 type Reader interface {
+	History
+
 	// Get returns the newest record of a key that lies at or below version at.
 	// The zero Record (Version 0) means that the key did not exist there. A deleted key yields its
 	// tombstone. Expiry is not judged here: the caller compares Record.Expiry with its own clock.

@@ -1,6 +1,22 @@
 package backend
 
-import "github.com/inmem-db/inmem/pkg/codec"
+import (
+	"context"
+
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// History reads what was, beside what Reader reads at a version. All methods are safe for
+// concurrent use and never wait for a writer. What is not published yet does not exist for them.
+type History interface {
+	// NewestCommit returns the version and time (Unix nanoseconds) of the newest commit at or below
+	// a version; zeros if there is none. Cost: some loads if at is a recent commit, else a seek.
+	NewestCommit(ctx context.Context, at uint64) (version uint64, time int64, err error)
+
+	// VersionAt returns the greatest version whose commit time is at or before a time in Unix
+	// nanoseconds; 0 if there is none. Cost: the logarithm of the number of versions, in seeks.
+	VersionAt(ctx context.Context, time int64) (uint64, error)
+}
 
 // JournalValues says what a walk over a journal tells of each change.
 type JournalValues uint8

@@ -1,0 +1,134 @@
+package embedded
+
+import (
+	"context"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// enterStore is the way into the store for a read of what is committed at or below a version: it is
+// open until leave is called, and holds everything up to there. The version that can be read is at
+// most the published one.
+func (d *DB) enterStore(ctx context.Context, at uint64) (readable uint64, leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, nil, err
+	}
+	if !d.storeGate.TryRLock() {
+		return 0, nil, backend.ErrClosed
+	}
+	at = min(at, d.published.load())
+	if d.closed.Load() {
+		err = backend.ErrClosed
+	} else {
+		err = d.handover.reach(at)
+	}
+	if err != nil {
+		d.storeGate.RUnlock()
+		return 0, nil, err
+	}
+	return at, d.storeGate.RUnlock, nil
+}
+
+// commitRecords opens an iterator over the records of the commits up to a version.
+func (d *DB) commitRecords(at uint64) (*pebble.Iterator, error) {
+	return d.store.NewIter(&pebble.IterOptions{
+		LowerBound: codec.AppendCommitKey(nil, 1), UpperBound: codec.AppendCommitKey(nil, at+1),
+	})
+}
+
+// NewestCommit implements backend.History.
+func (d *DB) NewestCommit(ctx context.Context, at uint64) (uint64, int64, error) {
+	if d.closed.Load() {
+		return 0, 0, backend.ErrClosed
+	}
+	at = min(at, d.published.load())
+	if time, ok := d.times.get(at); ok && at != 0 {
+		return at, time, nil
+	}
+	at, leave, err := d.enterStore(ctx, at)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer leave()
+	it, err := d.commitRecords(at)
+	if err != nil {
+		return 0, 0, d.readFailed(err)
+	}
+	var version uint64
+	var time int64
+	if it.Last() {
+		version, time, err = commitPlace(it)
+	}
+	return version, time, d.readFailed(closeIter(it, err))
+}
+
+// commitPlace is the version and time of the commit record under an iterator.
+func commitPlace(it *pebble.Iterator) (version uint64, time int64, err error) {
+	if version, err = codec.DecodeCommitKey(it.Key()); err != nil {
+		return 0, 0, err
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return 0, 0, err
+	}
+	r, err := codec.DecodeCommitRecord(version, value)
+	return version, r.Time, err
+}
+
+// VersionAt implements backend.History.
+func (d *DB) VersionAt(ctx context.Context, time int64) (uint64, error) {
+	if d.closed.Load() {
+		return 0, backend.ErrClosed
+	}
+	newest := d.published.load()
+	if last, ok := d.times.get(newest); ok && newest != 0 && last <= time {
+		return newest, nil
+	}
+	at, leave, err := d.enterStore(ctx, newest)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	it, err := d.commitRecords(at)
+	if err != nil {
+		return 0, d.readFailed(err)
+	}
+	version, err := searchTime(it, at, time)
+	return version, d.readFailed(closeIter(it, err))
+}
+
+// searchTime finds the newest commit at or before a time. Times rise with the versions; not every
+// version has a commit. REQUIRES: the iterator goes up to version at.
+func searchTime(it *pebble.Iterator, at uint64, time int64) (uint64, error) {
+	if !it.First() {
+		return 0, it.Error()
+	}
+	low, first, err := commitPlace(it)
+	if err != nil || first > time {
+		return 0, err
+	}
+	// Commit low is at or before the time, and every commit from high on is after it.
+	for high := at + 1; high-low > 1; {
+		middle := low + (high-low)/2
+		if !it.SeekGE(codec.AppendCommitKey(nil, middle)) {
+			if err := it.Error(); err != nil {
+				return 0, err
+			}
+			high = middle
+			continue
+		}
+		version, found, err := commitPlace(it)
+		switch {
+		case err != nil:
+			return 0, err
+		case version < high && found <= time:
+			low = version
+		default:
+			high = middle
+		}
+	}
+	return low, nil
+}
