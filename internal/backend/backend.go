@@ -57,6 +57,20 @@
 // above what is published. As long as a scope lives, parent and ForkVersion in its record stay, and
 // Flattened is set only after Flatten returned nil.
 //
+// # Retention
+//
+// Prune sets horizons: per scope and primitive the earliest readable version. Every read of that
+// primitive at a version below, but 0, answers *PrunedError from then on, for ever and after every
+// crash; at and above it every read is as it was. Once a horizon is set, what can only be read below
+// it is removed: of each key all versions but the newest one at or below the horizon (a tombstone
+// may be that) and those above it. So a key's newest record always stays, and no event ever goes.
+// The journal has a horizon of its own, the least of all primitives that can be pruned: Commits
+// answers *PrunedError below it, and Tail marks what lies below it.
+//
+// A horizon never rises above the version of a Retention, of an open transaction's snapshot, or of a
+// fork that reads through the scope, or through a fork of it. Which comes first, a Retention or a
+// Prune, is decided under one lock: a Retention is refused, or holds.
+//
 // # Bytes
 //
 // One rule for all byte slices and strings that cross this seam: they are immutable from the moment
@@ -95,7 +109,8 @@ type Reader interface {
 	// tombstone. Expiry is not judged here: the caller compares Record.Expiry with its own clock.
 	// No allocation when the record is in memory.
 	// Errors: ErrStorage or codec.ErrCorrupt when the store cannot be read, ErrClosed, ErrScopeGone,
-	// and the context's error when a disk read is needed and ctx is done.
+	// *PrunedError below the primitive's horizon, and the context's error when a disk read is needed
+	// and ctx is done.
 	Get(ctx context.Context, s *Scope, p codec.Primitive, key string, at uint64) (Record, error)
 
 	// Scan walks the newest records at or below version at of every key in r, in key order or, with
@@ -114,7 +129,8 @@ type Reader interface {
 	// Commits tells how far the history of a scope reaches at or below version at. It is derived
 	// from the scope's journal, so it is exact after every crash. For the system scope it counts
 	// the commits that wrote records in it. Cost: a few reads of the store, the logarithm of the
-	// number of commits, whatever at is. Errors: those of Get.
+	// number of commits, whatever at is. Errors: those of Get, *PrunedError among them for a version
+	// below the horizon of the journal.
 	Commits(ctx context.Context, s *Scope, at uint64) (ScopeCommits, error)
 
 	// Tail yields the commits with version >= from in version order, up to what is published when
@@ -209,6 +225,9 @@ type ScopeChanges struct {
 	// Gone: the scope was deleted since, and nobody is told any more what the commit changed there;
 	// Changes is nil.
 	Gone bool
+	// Pruned is not 0 if the commit lies below the horizon of the scope's journal, which it then is:
+	// retention has removed what tells of the changes, and Changes is nil.
+	Pruned uint64
 }
 
 // ScopeCommits is the extent of a scope's history. It is zero if the scope has no commit.
@@ -237,5 +256,7 @@ type Stats struct {
 	Expired       uint64 // keys deleted by the sweeper
 	Freed         uint64 // deleted scopes whose space was freed
 	Unfreed       int64  // deleted scopes whose space is still to be freed
+	Pruned        uint64 // records that retention has removed
+	PrunedBytes   uint64 // their keys and values, before compression
 	StoreBytes    int64  // size of the store on disk
 }

@@ -119,6 +119,23 @@ func (e *ScopeStatusError) Error() string {
 // Is implements errors.Is.
 func (e *ScopeStatusError) Is(target error) bool { return target == ErrScopeNotActive }
 
+// PrunedError says that a version lies below what retention has left of a scope, or of one of its
+// primitives. It matches ErrPruned.
+type PrunedError struct {
+	Run      string // the scope's record key: for a run its id
+	Version  uint64 // the one that was asked for
+	Earliest uint64 // the earliest that can be read
+	_        struct{}
+}
+
+func (e *PrunedError) Error() string {
+	return fmt.Sprintf("run %s: version %d: history was pruned, the earliest readable version is %d",
+		e.Run, e.Version, e.Earliest)
+}
+
+// Is implements errors.Is.
+func (e *PrunedError) Is(target error) bool { return target == ErrPruned }
+
 // UnknownOutcomeError reports a commit that has its place in the log and is, or may become,
 // visible, while the caller cannot be told whether it outlives a crash.
 type UnknownOutcomeError struct {

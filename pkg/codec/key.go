@@ -32,6 +32,7 @@ const (
 
 	Machines   Primitive = 'm' // state machines, each under the name of the cell that it governs
 	Extensions Primitive = 'u' // keys of primitives that users build, each under a name of its own
+	Horizons   Primitive = 'h' // one record: what retention has removed, see HorizonKey
 )
 
 // The primitives of the system scope. On-disk: never renumber, never reuse. The letter r is taken:
