@@ -2,6 +2,7 @@ package runindex
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,10 @@ type NewRun struct {
 	Tenant, App, Agent string
 	// Parent is the id of a run that exists, zeros for none.
 	Parent [16]byte
+	// ForkVersion makes the run a fork: it reads as the parent did at this version; 0: it does not.
+	// ParentNumber is the scope of the parent; 0 for whichever has the id.
+	ForkVersion  uint64
+	ParentNumber codec.Scope
 	// Tags are as for Record.AddTags; order and repetition do not matter.
 	Tags []string
 	// Metadata is as for Record.SetMetadata.
@@ -44,6 +49,8 @@ func (n *NewRun) Check() error {
 
 // Create writes the record of a new run, Active in an epoch, with its index entries. It is part of
 // the transaction that system is in, which also creates the scope.
+//
+// A fork is in the namespace of its parent, as far as it names none of its own.
 //
 // An id that was deleted can be used again. Errors: ErrRunExists, txn.ErrRunNotFound for the
 // parent, those of Check, and those of the storage.
@@ -67,24 +74,50 @@ func Create(ctx context.Context, system txn.Scope, epoch uint64, n NewRun) error
 	}
 	if n.Parent != [16]byte{} {
 		parent, err := load(ctx, system, idText(n.Parent))
+		if err == nil && n.ParentNumber != 0 && n.ParentNumber != parent.Number {
+			err = txn.ErrRunNotFound
+		}
 		if err != nil {
 			return fmt.Errorf("parent %s: %w", idText(n.Parent), err)
 		}
 		rec.ParentNumber = parent.Number
+		if rec.ForkVersion = n.ForkVersion; rec.ForkVersion > 0 {
+			rec.Tenant = cmp.Or(rec.Tenant, parent.Tenant)
+			rec.App = cmp.Or(rec.App, parent.App)
+			rec.Agent = cmp.Or(rec.Agent, parent.Agent)
+		}
 	}
 	return rewrite(ctx, system, nil, &rec)
 }
 
 // Delete deletes the record of a run and its index entries. It is part of the transaction that
-// system is in; with its commit the run is gone. Children keep the id of their parent.
+// system is in, which must be Serializable: a fork made meanwhile must be a conflict. With its
+// commit the run is gone. Children keep the id of their parent.
 //
-// Errors: txn.ErrRunNotFound, codec.ErrInvalidArgument for what is no id, those of the storage.
+// Errors: txn.ErrRunNotFound, *ForksError, codec.ErrInvalidArgument for what is no id, those of the
+// storage. After an error it has written nothing.
 func Delete(ctx context.Context, system txn.Scope, id string) error {
 	rec, err := New(system, 0).find(ctx, id)
 	if err != nil {
 		return err
 	}
-	return rewrite(ctx, system, &rec, nil)
+	return remove(ctx, system, &rec)
+}
+
+// DeleteRef is Delete of a run that a later one with its id does not stand in for.
+func DeleteRef(ctx context.Context, system txn.Scope, of Ref) error {
+	rec, err := loadRef(ctx, system, of)
+	if err != nil {
+		return err
+	}
+	return remove(ctx, system, &rec)
+}
+
+func remove(ctx context.Context, system txn.Scope, rec *codec.ScopeRecord) error {
+	if err := unread(ctx, system, rec); err != nil {
+		return err
+	}
+	return rewrite(ctx, system, rec, nil)
 }
 
 // parentOf reads the record of a run's parent; ok is false if it has none that exists. A later run

@@ -16,6 +16,7 @@ const (
 	kindSpace  = "space"
 	kindParent = "parent"
 	kindStatus = "status"
+	kindFork   = "fork"
 )
 
 // null is the value of every entry.
@@ -97,6 +98,9 @@ func plainEntries(r *codec.ScopeRecord) []string {
 	}
 	if r.ParentNumber != 0 {
 		add(parentPrefix(archived, r.ParentNumber))
+	}
+	if r.ReadsThrough() {
+		keys = append(keys, forkEntry(r))
 	}
 	if stays(r.Status) && !archived {
 		add(statusPrefix(r.Status))

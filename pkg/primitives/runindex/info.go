@@ -10,9 +10,12 @@ import (
 type Info struct {
 	// ID is the UUID as text; Tenant, App and Agent are the namespace.
 	ID, Tenant, App, Agent string
-	// Parent is the id of the run that this one was begun under; empty for none. It stays when the
-	// parent is deleted.
+	// Parent is the id of the run that this one was begun under, or forked from; empty for none. It
+	// stays when the parent is deleted.
 	Parent string
+	// ForkVersion is the version of the parent at which this run was forked from it; 0 for a run
+	// that is no fork.
+	ForkVersion uint64
 	// Status is where the run is in its life.
 	Status codec.Status
 	// Interrupted: the run was Active when a process ended without closing the database, and
@@ -42,6 +45,7 @@ func infoOf(r *codec.ScopeRecord, epoch uint64) Info {
 		Interrupted: interrupted(r, epoch),
 		Created:     instant(r.Created), Updated: instant(r.Updated), Ended: instant(r.Ended),
 		Tags: r.Tags, Metadata: r.Metadata, Error: r.Error,
+		ForkVersion: r.ForkVersion,
 	}
 	if r.Parent != [16]byte{} {
 		i.Parent = idText(r.Parent)

@@ -28,6 +28,7 @@ type twinRun struct {
 	Info
 	scope   *backend.Scope
 	parent  *twinRun // nil: none, or it was deleted
+	reads   bool     // it is a fork that reads through its parent
 	epoch   uint64
 	created time.Time
 	// changed counts up with every change, so that a test knows which runs were left alone.
@@ -155,6 +156,9 @@ func (s *story) create(t *rapid.T) {
 	if len(s.twin.runs) > 0 && rapid.Bool().Draw(t, "child") {
 		parent = s.pick(t)
 		n.Parent = uuid.MustParse(parent.ID)
+		if rapid.Bool().Draw(t, "fork") {
+			n.ForkVersion = rapid.Uint64Range(1, s.b.Published()).Draw(t, "version")
+		}
 	}
 	scope, err := s.world.create(n)
 	id := idText(n.ID)
@@ -169,7 +173,11 @@ func (s *story) create(t *rapid.T) {
 		Tags: slices.Compact(slices.Sorted(slices.Values(n.Tags))),
 	}}
 	if parent != nil {
-		r.Parent = parent.ID
+		r.Parent, r.ForkVersion, r.reads = parent.ID, n.ForkVersion, n.ForkVersion > 0
+	}
+	if r.reads {
+		r.Tenant, r.App = cmp.Or(r.Tenant, parent.Tenant), cmp.Or(r.App, parent.App)
+		r.Agent = cmp.Or(r.Agent, parent.Agent)
 	}
 	s.twin.runs = append(s.twin.runs, r)
 }
@@ -247,9 +255,34 @@ func (s *story) tag(t *rapid.T) {
 
 func (s *story) delete(t *rapid.T) {
 	r := s.pick(t)
-	require.NoError(t, s.world.delete(r.scope))
+	err := s.world.delete(r.scope)
+	if forks := s.twin.forks(r); len(forks) > 0 {
+		var refused *ForksError
+		require.ErrorAs(t, err, &refused)
+		require.ErrorIs(t, err, ErrHasForks)
+		require.Equal(t, len(forks), refused.Forks)
+		require.Subset(t, twinIDs(forks), refused.First)
+		return
+	}
+	require.NoError(t, err)
 	s.twin.drop(r)
 	s.gone = append(s.gone, r)
+}
+
+// forks are the runs that read through one.
+func (w *twin) forks(of *twinRun) (list []*twinRun) {
+	for _, r := range w.runs {
+		if r.reads && r.parent == of {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func (s *story) flatten(t *rapid.T) {
+	r := s.pick(t)
+	require.NoError(t, s.world.flatten(r.scope))
+	r.reads = false
 }
 
 func (s *story) drawQuery(t *rapid.T) Query {
@@ -373,6 +406,7 @@ func (s *story) checkLineage(t *rapid.T) {
 	}
 	children := s.twin.find(Query{Parent: r.ID, IncludeArchived: true}, s.epoch)
 	require.Equal(t, twinIDs(children), append([]string{}, down...))
+	s.checkForks(t, r)
 	ok, err := s.index().Exists(s.ctx, r.ID)
 	require.NoError(t, err)
 	require.True(t, ok)
@@ -388,11 +422,56 @@ func (s *story) checkLineage(t *rapid.T) {
 	}
 }
 
+// checkForks asks for the forks of a run, and for what it reads through itself.
+func (s *story) checkForks(t *rapid.T, r *twinRun) {
+	type fork struct {
+		id      string
+		version uint64
+	}
+	got, want := []fork{}, []fork{}
+	for f, err := range Forks(s.ctx, s.system(), r.scope.Number) {
+		require.NoError(t, err)
+		got = append(got, fork{f.ID, f.Version})
+	}
+	for _, f := range s.twin.forks(r) {
+		want = append(want, fork{f.ID, f.ForkVersion})
+	}
+	require.ElementsMatch(t, want, got)
+	require.True(t, slices.IsSortedFunc(got, func(a, b fork) int {
+		return cmp.Compare(a.version, b.version)
+	}))
+	if s.tx == nil {
+		var up []Ref
+		for a := r; a.reads; a = a.parent {
+			up = append(up, refOf(a.parent.scope))
+		}
+		through, err := Through(s.ctx, s.system(), refOf(r.scope))
+		require.NoError(t, err)
+		require.Equal(t, up, through)
+	}
+	children, err := Children(s.ctx, s.system(), r.scope.Number)
+	require.NoError(t, err)
+	var below []Child
+	for _, c := range s.twin.runs {
+		if c.parent == r {
+			below = append(below, Child{refOf(c.scope), c.ForkVersion > 0, c.Tags})
+		}
+	}
+	show := func(list []Child) (all []string) {
+		for _, c := range list {
+			all = append(all, fmt.Sprintf("%v %v %q", c.Ref, c.Forked, c.Tags))
+		}
+		slices.Sort(all)
+		return all
+	}
+	require.Equal(t, show(below), show(children))
+}
+
 // acts are what can happen to the records.
 func (s *story) acts() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"create": s.create, "create another": s.create, "move": s.move, "move again": s.move,
-		"tag": s.tag, "delete": s.delete,
+		"tag": s.tag, "delete": s.delete, "flatten": s.flatten,
 		"tick": func(t *rapid.T) {
 			s.tick(time.Duration(rapid.IntRange(0, 2).Draw(t, "seconds")) * time.Second)
 		},

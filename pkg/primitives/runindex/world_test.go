@@ -91,8 +91,19 @@ func (w *world) sweepBy(size int) error {
 func (w *world) sweep() error { return w.sweepBy(sweepSize) }
 
 func (w *world) delete(s *backend.Scope) error {
+	serializable := txn.Options{Isolation: txn.Serializable}
+	_, err := w.m.Update(w.ctx, system(), serializable, func(tx *txn.Tx) error {
+		return DeleteRef(w.ctx, tx.Scope(system()), refOf(s))
+	})
+	return err
+}
+
+func refOf(s *backend.Scope) Ref { return Ref{ID: s.Record, Number: s.Number} }
+
+// flatten does it as package db does.
+func (w *world) flatten(s *backend.Scope) error {
 	_, err := w.m.Update(w.ctx, system(), txn.Options{}, func(tx *txn.Tx) error {
-		return Delete(w.ctx, tx.Scope(system()), s.Record)
+		return SetFlattened(w.ctx, tx.Scope(system()), refOf(s))
 	})
 	return err
 }
