@@ -125,8 +125,8 @@ func unread(ctx context.Context, system txn.Scope, r *codec.ScopeRecord) error {
 
 // Through lists the runs that one reads through: its parent first, then that one's, and so on up to
 // one whose own scope holds all that it shows. It is empty for a run that reads through none. The
-// system scope is a direct one. Errors: txn.ErrRunNotFound if there is no such run, codec.ErrCorrupt
-// if there is a hole in the chain, those of the storage. Cost: a lookup each.
+// system scope is a direct one. Errors: txn.ErrRunNotFound if there is no such run,
+// codec.ErrCorrupt if there is a hole in the chain, those of the storage. Cost: a lookup each.
 func Through(ctx context.Context, system txn.Scope, of Ref) ([]Ref, error) {
 	for {
 		list, err := through(ctx, system, of)
