@@ -16,7 +16,7 @@ CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...
 
 .PHONY: help test race invariants fuzz crash lint staticcheck api api-update bench bench-peers \
-	bench-compare bench-guard cover cross fmt tools ci
+	bench-compare bench-guard bench-profile cover cross fmt tools ci
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,11 @@ bench-peers: ## in-mem beside other databases, and the table of bars; PAGE (peer
 bench-compare: ## the core workloads of revision BASE and of the working tree, in turns
 	@test -n "$(BASE)" || { echo "which revision? make bench-compare BASE=main"; exit 1; }
 	cmd/inmem-bench/compare.sh $(BASE)
+
+bench-profile: ## where the time goes: shares of the layers in workloads W (the main paths)
+	$(GO) run ./cmd/inmem-bench -quiet -time 3s -repeats 3 -workloads $(or $(W),$(MAIN_PATHS)) \
+		-cpuprofile $(CURDIR)/cpu.prof
+	$(GO) -C internal/tools run ./profparts $(CURDIR)/cpu.prof
 
 bench-guard: ## fail if something is far slower than recorded, three times in a row
 	$(GO) -C cmd/inmem-bench/peers run . -quiet -short -guard guard.txt

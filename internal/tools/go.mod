@@ -10,6 +10,7 @@ tool (
 )
 
 require (
+	github.com/google/pprof v0.0.0-20251213031049-b05bdaca462f
 	golang.org/x/exp v0.0.0-20260218203240-3dfff04db8fa
 	golang.org/x/tools v0.42.0
 )

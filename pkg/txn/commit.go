@@ -50,7 +50,8 @@ func (t *Tx) decide(ctx context.Context) (uint64, error) {
 		t.addRange(c)
 	}
 	t.ranges.merge()
-	r := &backend.Request{
+	r := &t.request
+	*r = backend.Request{
 		Pin: t.hold.pin, Reads: t.reads.list, Ranges: t.ranges.list, Conditions: t.conditions,
 		Writes: t.writes.toCommit(), Appends: t.events.list, CreateScopes: t.creates,
 		Durability: t.options.Durability,

@@ -7,6 +7,9 @@ import (
 	"github.com/inmem-db/inmem/internal/backend"
 )
 
+// dense is the length up to which overlapping ranges are not worth a sort.
+const dense = 64
+
 // rangeSet collects the ranges that a Serializable transaction scanned.
 //
 // Ranges may overlap until they are merged, so that an add costs one append. Invariant: the list is

@@ -108,7 +108,7 @@ func TestReadSetStaysDense(t *testing.T) {
 			k := fmt.Sprint((i * 7919) % spread)
 			s.add(backend.Read{Scope: scope, Primitive: codec.KV, Key: k, Stamp: 1})
 			keys[k] = true
-			require.LessOrEqual(t, len(s.list), max(dense, 2*len(keys)))
+			require.LessOrEqual(t, len(s.list), max(denseReads, 2*len(keys)))
 		}
 		s.compact()
 		var got []string

@@ -50,6 +50,7 @@ type Tx struct {
 	turn      turn // the one that it took then
 
 	hold    *hold
+	own     hold            // what hold is for a transaction that Update ends in any case
 	cleanup runtime.Cleanup // gives hold back if the transaction is dropped
 
 	now      int64 // the authority's time at the start, by which expiry is judged
@@ -64,6 +65,7 @@ type Tx struct {
 	open       map[*Cursor]struct{} // Serializable: scans whose range is not yet in ranges
 	condBytes  int64
 	lost       error // why the sets above are gone although the transaction has not ended
+	request    backend.Request
 }
 
 // hold is what a transaction must give back: its pin and its place among the active ones. It lives
@@ -95,10 +97,12 @@ func (m *Manager) begin(ctx context.Context, only *backend.Scope, o Options) (*T
 		return nil, err
 	}
 	m.count.begin()
-	return &Tx{
-		m: m, only: only, options: o, hold: &hold{m: m, pin: pin},
-		snapshot: pin.Version(), now: m.b.Now(),
-	}, nil
+	t := &Tx{
+		m: m, only: only, options: o, snapshot: pin.Version(), now: m.b.Now(),
+	}
+	t.own.m, t.own.pin = m, pin
+	t.hold = &t.own
+	return t, nil
 }
 
 // Begin starts a transaction that its caller ends with Commit or Rollback. It is never retried. One
@@ -110,6 +114,8 @@ func (m *Manager) Begin(ctx context.Context, only *backend.Scope, o Options) (*T
 	if err != nil {
 		return nil, err
 	}
+	t.hold = &hold{m: m, pin: t.own.pin}
+	t.own.pin = nil
 	t.cleanup = runtime.AddCleanup(t, func(h *hold) { h.release(abandoned) }, t.hold)
 	return t, nil
 }
@@ -203,8 +209,10 @@ func (t *Tx) end(why cause) {
 
 // drop gives up all that was read and is to be written.
 func (t *Tx) drop() {
-	t.reads, t.writes, t.ranges, t.events = readSet{}, writeSet{}, rangeSet{}, eventSet{}
+	t.reads.drop()
+	t.writes, t.ranges, t.events = writeSet{}, rangeSet{}, eventSet{}
 	t.conditions, t.creates, t.open = nil, nil, nil
+	t.request = backend.Request{}
 	t.condBytes = 0
 }
 

@@ -2,18 +2,38 @@ package txn
 
 import (
 	"context"
+	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// View reads at one version. It pins nothing, validates nothing, and cannot fail to commit. Safe
-// for concurrent use.
+// View reads at one version. It validates nothing, keeps no writer waiting, holds no memory of what
+// it shows, and cannot fail to commit. Safe for concurrent use.
 type View struct {
 	m     *Manager
 	at    uint64
-	now   int64 // the authority's time at its start: expiry is judged by it
+	now   int64 // expiry is judged by it
 	ended atomic.Bool
+	// managed: it ends with the function that it was given to, not by its user.
+	managed bool
+	hold    *viewHold       // of a view of the past
+	cleanup runtime.Cleanup // gives hold back if the view is dropped
+}
+
+// viewHold is what a view of the past must give back. It lives apart from the View and does not
+// know it, so that a View which its user dropped can be collected.
+type viewHold struct {
+	free     func()
+	released atomic.Bool
+}
+
+func (h *viewHold) release() {
+	if h.released.CompareAndSwap(false, true) {
+		h.free()
+	}
 }
 
 // newView returns a view of what is published now.
@@ -31,12 +51,66 @@ func (m *Manager) View(ctx context.Context, fn func(*View) error) error {
 		return err
 	}
 	v := m.newView()
+	v.managed = true
 	defer v.ended.Store(true)
 	return fn(v)
 }
 
+// ViewAt returns a view of what was published at a version: the newest commit at or below it, and
+// everything before. Its time, by which expiry is judged, is that of this commit, not the clock's.
+// Version 0 is empty. The view stays as it is, whatever happens, until End. It is on the keys of s
+// alone, or (nil) of the whole database. One that is dropped without End is ended when the garbage
+// collector finds it.
+//
+// Cost: independent of the size of the store; a read of the store if the version is not a recent
+// one. Errors: codec.ErrInvalidArgument for a version that is not published yet, ErrTimeout,
+// ErrCanceled, backend.ErrPruned, and those of the storage.
+func (m *Manager) ViewAt(ctx context.Context, s *backend.Scope, version uint64) (*View, error) {
+	if err := done(ctx); err != nil {
+		return nil, err
+	}
+	if newest := m.b.Published(); version > newest {
+		return nil, fmt.Errorf("%w: version %d, the newest is %d", codec.ErrInvalidArgument,
+			version, newest)
+	}
+	at, now, err := m.b.NewestCommit(ctx, version)
+	if err != nil {
+		return nil, ContextError(err)
+	}
+	hold, err := m.retain(ctx, s, at)
+	if err != nil {
+		return nil, ContextError(err)
+	}
+	v := &View{m: m, at: at, now: now, hold: hold}
+	v.cleanup = runtime.AddCleanup(v, (*viewHold).release, hold)
+	return v, nil
+}
+
+// retain keeps what a view of the past shows from being pruned.
+func (m *Manager) retain(context.Context, *backend.Scope, uint64) (*viewHold, error) {
+	return &viewHold{free: func() {}}, nil
+}
+
 // Version is the version that the view shows.
 func (v *View) Version() uint64 { return v.at }
+
+// Now is the time by which the view judges expiry, in Unix nanoseconds: that of its start, or for a
+// view of the past the time of the commit that it shows; 0 for version 0.
+func (v *View) Now() int64 { return v.now }
+
+// End ends a view that ViewAt made; after that everything answers ErrTxnDone. A second End does
+// nothing. The function that a view was given to cannot call it (codec.ErrInvalidArgument).
+func (v *View) End() error {
+	if v.managed {
+		return fmt.Errorf("%w: the view ends with the function it was given to",
+			codec.ErrInvalidArgument)
+	}
+	if v.ended.CompareAndSwap(false, true) {
+		v.cleanup.Stop()
+		v.hold.release()
+	}
+	return nil
+}
 
 // Scope returns the read-only form for the keys of s; nil names none, and every use is refused.
 func (v *View) Scope(s *backend.Scope) Scope { return Scope{m: v.m, s: s, view: v} }
