@@ -2,7 +2,8 @@ package diff
 
 import "strings"
 
-// Cursor walks keys in byte order. Key and Value hold for where the last Next led to.
+// Cursor walks keys in byte order. Key and Value hold for where the last Next led to; Err tells why
+// Next answered false.
 type Cursor interface {
 	Next() bool
 	Key() string
