@@ -27,6 +27,7 @@ func (b *Backend) apply(
 		record, op := b.written(k, w, out.Version)
 		b.add(k, record)
 		note(k, op)
+		b.watch(k, w)
 		switch w.Op {
 		case backend.Delete:
 			out.Existed++
@@ -79,10 +80,16 @@ func (b *Backend) append(
 
 // add puts a record on top of its key's versions. Callers hold mu.
 func (b *Backend) add(k key, r backend.Record) {
-	if b.records[k.space] == nil {
-		b.records[k.space] = map[string][]backend.Record{}
+	own := b.space(k.space)
+	own[k.user] = append(own[k.user], r)
+}
+
+// space are the own keys of one primitive of one scope. Callers hold mu.
+func (b *Backend) space(in space) map[string][]backend.Record {
+	if b.records[in] == nil {
+		b.records[in] = map[string][]backend.Record{}
 	}
-	b.records[k.space][k.user] = append(b.records[k.space][k.user], r)
+	return b.records[in]
 }
 
 // record writes the commit down: scopes by number, changes in key order. Callers hold mu.

@@ -53,6 +53,9 @@ func (b *Backend) commit(ctx context.Context, r *backend.Request) (backend.Outco
 	if err := b.admit(r); err != nil {
 		return backend.Outcome{}, err
 	}
+	if err := b.admitForks(r); err != nil {
+		return backend.Outcome{}, err
+	}
 	if keys := b.conflicts(r); len(keys) > 0 {
 		return backend.Outcome{}, &backend.ConflictError{Keys: keys}
 	}

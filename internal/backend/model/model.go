@@ -35,7 +35,8 @@ type store struct {
 	commits   []backend.Commit                      // in version order
 	numbers   map[codec.Scope]uint64                // last commit number of a scope
 	logs      map[codec.Scope]eventLog
-	dead      map[codec.Scope]bool // deleted
+	origins   map[codec.Scope]origin // of forks
+	dead      map[codec.Scope]bool   // deleted
 	stats     backend.Stats
 }
 
@@ -76,6 +77,7 @@ func New(now func() time.Time) *Backend {
 		records: map[space]map[string][]backend.Record{},
 		numbers: map[codec.Scope]uint64{},
 		logs:    map[codec.Scope]eventLog{},
+		origins: map[codec.Scope]origin{},
 		dead:    map[codec.Scope]bool{},
 	}}
 }

@@ -25,11 +25,8 @@ func (b *Backend) Get(
 
 // at is the newest record of a key at or below a version. Callers hold mu.
 func (b *Backend) at(k key, version uint64) backend.Record {
-	chain := b.records[k.space][k.user]
-	for i := len(chain) - 1; i >= 0; i-- {
-		if chain[i].Version <= version {
-			return chain[i]
-		}
+	if chain := b.versions(k, version); len(chain) > 0 {
+		return chain[len(chain)-1]
 	}
 	return backend.Record{}
 }
@@ -42,8 +39,7 @@ func (b *Backend) readable(ctx context.Context, s *backend.Scope) error {
 	if err := b.usable(ctx); err != nil {
 		return err
 	}
-	_, err := b.status(s)
-	return err
+	return b.present(s)
 }
 
 // status is what the scope's record says now; the system scope has none and is always Active.
@@ -89,11 +85,18 @@ func (b *Backend) Scan(
 	return c
 }
 
-// keys lists the keys of a range that ever existed, in key order. Callers hold mu.
+// keys lists the keys of a range that ever existed, in the scope or in one it reads through, in key
+// order. Callers hold mu.
 func (b *Backend) keys(in space, r backend.Range) []key {
+	seen := map[string]bool{}
+	for s, ok := in.scope, true; ok; s, _, ok = b.through(s, 0) {
+		for user := range b.records[space{s, in.primitive}] {
+			seen[user] = r.Contains(user)
+		}
+	}
 	var found []key
-	for user := range b.records[in] {
-		if r.Contains(user) {
+	for user, inside := range seen {
+		if inside {
 			found = append(found, key{in, user})
 		}
 	}
@@ -163,10 +166,19 @@ func (b *Backend) Commits(
 	if err := b.readable(ctx, s); err != nil {
 		return backend.ScopeCommits{}, fmt.Errorf("commits of scope %d: %w", s.Number, err)
 	}
+	return b.extent(s.Number, at), nil
+}
+
+// extent counts the commits of a scope, and before them those of its parent up to the fork. Callers
+// hold mu.
+func (b *Backend) extent(s codec.Scope, at uint64) backend.ScopeCommits {
 	var found backend.ScopeCommits
+	if o, ok := b.origins[s]; ok {
+		found = b.extent(o.parent, min(at, o.version))
+	}
 	for _, c := range b.commits {
 		for _, x := range c.Scopes {
-			if x.Scope != s.Number || c.Version > at {
+			if x.Scope != s || c.Version > at {
 				continue
 			}
 			if found.Count++; found.Count == 1 {
@@ -175,7 +187,7 @@ func (b *Backend) Commits(
 			found.Last = c.Version
 		}
 	}
-	return found, nil
+	return found
 }
 
 // Tail implements backend.Reader. Between two commits the mutex is free, so the body of the loop

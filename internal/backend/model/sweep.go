@@ -57,7 +57,7 @@ func (b *Backend) expired(s *backend.Scope, now time.Time) []backend.Write {
 		}
 		for _, k := range b.keys(in, backend.Range{}) {
 			r := b.latest(k)
-			if r.Exists() && r.Expiry != 0 && r.Expiry <= at {
+			if r.Exists() && r.Expiry != 0 && r.Expiry <= at && !b.inherited(s.Number, r) {
 				writes = append(writes, backend.Write{Scope: s, Primitive: k.primitive,
 					Key: k.user, Op: backend.Expire, Stamp: r.Stamp})
 			}
