@@ -50,7 +50,7 @@ func TestHistories(t *testing.T) {
 				h.healthy()
 				h.reopen(lossless)
 				h.compare("after the end", h.direct(nil), h.m)
-				h.travel()
+				h.tour()
 			})
 		})
 	}

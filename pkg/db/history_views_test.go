@@ -1,6 +1,7 @@
 package inmem_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -28,30 +29,68 @@ func (h *history) looking(v *inmem.View, runs map[string]*inmem.Run,
 	}
 }
 
-// hold opens a view and keeps it.
+// hold opens a view, of now or of the past, and keeps it.
 func (h *history) hold() {
 	if len(h.held) == 3 {
 		return
 	}
+	if odds(h.r, 2) {
+		h.holdOld()
+		return
+	}
 	opened := make(chan hands)
-	v := heldView{m: h.m.clone(), end: make(chan struct{}), gone: make(chan error, 1)}
-	runs, shared := map[string]*inmem.Run{}, map[string]*inmem.Shared{}
-	for name, run := range h.runs {
-		runs[name] = run
-	}
-	for name, s := range h.shared {
-		shared[name] = s
-	}
+	end, gone := make(chan struct{}), make(chan error, 1)
+	v := heldView{m: h.m.clone(), end: func() error {
+		close(end)
+		return <-gone
+	}}
+	runs, shared := h.living(v.m)
 	go func() {
-		v.gone <- h.d.View(h.ctx, func(view *inmem.View) error {
+		gone <- h.d.View(h.ctx, func(view *inmem.View) error {
 			opened <- h.looking(view, runs, shared)
-			<-v.end
+			<-end
 			return nil
 		})
 	}()
 	v.h = <-opened
 	h.held = append(h.held, v)
 	h.tell("view of version %d", h.d.Version())
+}
+
+// holdOld keeps a view of an old version.
+func (h *history) holdOld() {
+	old := h.states[evenly(h.r, len(h.states))]
+	view, m := h.viewOf(old)
+	runs, shared := h.living(m)
+	h.held = append(h.held, heldView{m: m, h: h.looking(view, runs, shared), end: view.Close})
+	h.tell("view of old version %d", old.version)
+}
+
+// viewOf opens a view of an old version, with what it has to show.
+func (h *history) viewOf(old state) (*inmem.View, *mirror) {
+	view, err := h.d.At(h.ctx, old.version)
+	h.must(err)
+	if view.Version() != old.version {
+		h.wrong("the view of %d is at %d", old.version, view.Version())
+	}
+	m := old.m.clone()
+	m.epoch = h.m.epoch
+	return view, m
+}
+
+// living are the handles of the scopes of an old state that were not deleted since.
+func (h *history) living(m *mirror) (map[string]*inmem.Run, map[string]*inmem.Shared) {
+	runs, shared := map[string]*inmem.Run{}, map[string]*inmem.Shared{}
+	for name, s := range m.scopes {
+		switch {
+		case m.dead[s.number] > 0:
+		case s.run != nil:
+			runs[name] = h.runs[name]
+		default:
+			shared[name] = h.shared[name]
+		}
+	}
+	return runs, shared
 }
 
 // look compares a view that was opened some time ago with what was there then.
@@ -63,43 +102,32 @@ func (h *history) look() {
 	v := h.held[i]
 	h.compareOld("open view", v.h, v.m)
 	if odds(h.r, 2) {
-		close(v.end)
-		h.must(<-v.gone)
+		h.must(v.end())
 		h.held = slices.Delete(h.held, i, i+1)
 	}
 }
 
-// travel opens the database as it was at an old version, and compares it with what was there then.
-func (h *history) travel() {
-	i := evenly(h.r, len(h.states))
-	old := h.states[i]
-	d := h.over(past{staying{h.a.b}, old.version, old.m.now.UnixNano()})
-	m := old.m.clone()
-	m.epoch = h.m.epoch
-	runs, shared := map[string]*inmem.Run{}, map[string]*inmem.Shared{}
-	for _, name := range m.names(true) {
-		run, err := d.Run(h.ctx, name)
-		if m.dead[m.scopes[name].number] > 0 && word(err) == "run not found" {
-			continue
+// travel looks at the database as it was at an old version.
+func (h *history) travel() { h.visit(h.states[evenly(h.r, len(h.states))]) }
+
+// visit compares the database as it was at an old version with what was there then.
+func (h *history) visit(old state) {
+	view, m := h.viewOf(old)
+	runs, shared := h.living(m)
+	h.compareOld(fmt.Sprintf("old version %d", old.version), h.looking(view, runs, shared), m)
+	for _, run := range h.dead {
+		if _, _, err := view.On(run).KV().Get(h.ctx, "a"); word(err) != "run not found" {
+			h.wrong("version %d of deleted run %s: %v", old.version, run.ID(), err)
 		}
-		h.must(err)
-		runs[name] = run
 	}
-	for _, name := range m.names(false) {
-		if m.dead[m.scopes[name].number] > 0 {
-			continue
-		}
-		s, err := d.Shared(h.ctx, h.spaces[name])
-		h.must(err)
-		shared[name] = s
+	h.must(view.Close())
+}
+
+// tour visits every version that there ever was.
+func (h *history) tour() {
+	for _, old := range h.states {
+		h.visit(old)
 	}
-	h.must(d.View(h.ctx, func(v *inmem.View) error {
-		if v.Version() != old.version {
-			h.wrong("the past is at %d", v.Version())
-		}
-		h.compareOld("version in the past", h.looking(v, runs, shared), m)
-		return nil
-	}))
 }
 
 // compareOld compares an old view. Deletion wins over history: what was deleted since is gone from
@@ -150,10 +178,9 @@ func TestR194NoOldViewFindsDeletedRuns(t *testing.T) {
 			require.NoError(t, w.DeleteRun(w.ctx(), someID))
 			return nothing(v)
 		}))
-		d, err := inmem.OpenOn(inmem.Hooks{
-			Backend: past{staying{w.b}, at, w.clock.now().UnixNano()},
-		}, nil)
+		v, err := w.At(w.ctx(), at)
 		require.NoError(t, err)
-		require.NoError(t, d.View(w.ctx(), nothing))
+		require.NoError(t, nothing(v))
+		require.NoError(t, v.Close())
 	})
 }

@@ -77,21 +77,6 @@ type staying struct{ backend.Backend }
 
 func (staying) Close() error { return nil }
 
-// past is an authority at an old version: what is published there is all that there is. Its time is
-// that of the commit.
-type past struct {
-	staying
-	at  uint64
-	now int64
-}
-
-func (p past) Published() uint64 { return p.at }
-func (p past) Now() int64        { return p.now }
-
-func (p past) Commit(context.Context, *backend.Request) (backend.Outcome, error) {
-	return backend.Outcome{}, backend.ErrReadOnly
-}
-
 // history is one random history.
 type history struct {
 	t      testing.TB
@@ -120,10 +105,9 @@ type state struct {
 
 // heldView is a view that is kept open, with what it has to show.
 type heldView struct {
-	h    hands
-	m    *mirror
-	end  chan struct{}
-	gone chan error
+	h   hands
+	m   *mirror
+	end func() error
 }
 
 func newHistory(
@@ -230,8 +214,7 @@ func (h *history) reopen(lost int) {
 // release ends all views.
 func (h *history) release() {
 	for _, v := range h.held {
-		close(v.end)
-		h.must(<-v.gone)
+		h.must(v.end())
 	}
 	h.held = nil
 }

@@ -78,8 +78,8 @@ func (tx *Tx) Snapshot() uint64 { return tx.t.Snapshot() }
 // Counts says how many keys the transaction has read, written and set conditions on so far.
 func (tx *Tx) Counts() txn.Counts { return tx.t.Counts() }
 
-// View is a read-only look at one version. It is safe for concurrent use and ends with the function
-// that it was given to; then everything answers ErrTxnDone.
+// View is a read-only look at one version. It is safe for concurrent use. One that a function was
+// given ends with that function, one that At made with Close; then everything answers ErrTxnDone.
 type View struct {
 	d     *DB
 	v     *txn.View
@@ -98,7 +98,7 @@ func (v *View) On(r *Run) *View {
 	return on
 }
 
-// Version is the version that the view shows.
+// Version is the version that the view shows: of the newest commit at or below the one asked for.
 func (v *View) Version() uint64 { return v.v.Version() }
 
 // Update runs fn in a transaction over several runs, each named with tx.On, and returns the commit
