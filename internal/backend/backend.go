@@ -179,8 +179,23 @@ type Backend interface {
 	WaitPublished(ctx context.Context, version uint64) error
 	WaitDurable(ctx context.Context, version uint64) error
 
+	// WaitBeyond returns the durable version once it is greater than the given one, which need not
+	// be that of a commit. It costs nothing while it waits, and wakes no commit.
+	// Errors, if the durable version is not greater: ctx's, ErrStorage, ErrClosed.
+	WaitBeyond(ctx context.Context, version uint64) (durable uint64, err error)
+
 	// Flush returns when every commit that took its place before the call is on stable storage.
 	Flush(ctx context.Context) error
+
+	// Checkpoint makes a copy of what is committed in a directory that does not exist or is empty,
+	// while commits go on. The copy is a closed database of its own, on stable storage, at the
+	// version that is returned: at least what was published before the call, and durable here, too.
+	// After an error, or a crash, there is no such directory, or it is as empty as it was.
+	// Errors: codec.ErrInvalidArgument for a place that is not free or no good, and by an authority
+	// that has nothing on disk; ErrLocked while another checkpoint is being made there; ErrStorage,
+	// of which the copy's disk may be the cause and the database goes on (ErrNoSpace always is);
+	// ErrClosed, and ctx's.
+	Checkpoint(ctx context.Context, dir string) (CheckpointInfo, error)
 
 	// Stats returns counters since open. Cheap, not a consistent cut.
 	Stats() Stats

@@ -206,6 +206,8 @@ func (d *DB) guarded(op string, call func() error) (err error) {
 		}
 		err = d.fault.err()
 	}()
+	d.logGate.RLock() // a checkpoint may be copying the logs
+	defer d.logGate.RUnlock()
 	if err := call(); err != nil {
 		d.setFault(op, err)
 	}

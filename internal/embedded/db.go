@@ -55,6 +55,11 @@ type DB struct {
 	// commitGate and storeGate are held shared by commits and by reads of the store; Close takes
 	// them to wait for the last one.
 	commitGate, storeGate sync.RWMutex
+	// logGate is held shared by whatever writes to Pebble's log or waits for it; a checkpoint takes
+	// it while it copies the logs. A leaf.
+	logGate sync.RWMutex
+	// checkpointing has a place for one.
+	checkpointing chan struct{}
 
 	compactions *compactions // of the open store
 

@@ -56,6 +56,13 @@ func (k *keeper) publish() {
 	k.age.Store(startWatch())
 }
 
+// says is what the file says.
+func (k *keeper) says() sentinel {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.current
+}
+
 func (k *keeper) versionCeiling() uint64 { return k.versions.Load() }
 
 // run is the keeper's goroutine.

@@ -52,6 +52,15 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	d := newDB(o)
+	if err := d.open(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", d.opts.Dir, err)
+	}
+	return d, nil
+}
+
+// newDB makes a database that is not open yet.
+func newDB(o Options) *DB {
 	d := &DB{opts: o.withDefaults(), system: &backend.Scope{Number: codec.SystemScope}}
 	d.clock.wall = d.opts.Clock
 	d.graveyard = newGraveyard(d)
@@ -62,10 +71,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	d.maxKept = int(min(d.opts.MemoryBudget/64, codec.MaxValueSize))
 	d.space = newSpace(&d.opts)
 	d.handover = newHandover(d)
-	if err := d.open(); err != nil {
-		return nil, fmt.Errorf("open %s: %w", d.opts.Dir, err)
-	}
-	return d, nil
+	d.checkpointing = make(chan struct{}, 1)
+	return d
 }
 
 // segmentSize keeps a small budget in several segments: eviction works by the segment.

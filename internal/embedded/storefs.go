@@ -36,6 +36,8 @@ type storeFS struct {
 	openOnce   sync.Once
 	// synced is how much of the MANIFEST written last is on stable storage.
 	synced atomic.Pointer[syncedFile]
+	// outside is the copy of the store that is being made; nil: none is.
+	outside atomic.Pointer[outside]
 
 	mu struct {
 		sync.Mutex
@@ -128,6 +130,9 @@ func (s *storeFS) change(op, name string, fn func() (vfs.File, error)) (vfs.File
 }
 
 func (s *storeFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if o := s.outsideOf(name); o != nil {
+		return o.create(name, c)
+	}
 	return s.change("create", name, func() (vfs.File, error) {
 		if strings.HasPrefix(s.FS.PathBase(name), "marker.") {
 			// A marker names a file that was created just before. Pebble syncs the directory only
@@ -158,13 +163,19 @@ func (s *storeFS) ReuseForWrite(
 
 func (s *storeFS) OpenDir(name string) (vfs.File, error) {
 	f, err := s.FS.OpenDir(name)
-	if err != nil {
-		return nil, err
+	if err != nil || s.outsideOf(name) != nil {
+		return f, err
 	}
 	return &storeFile{File: f, fs: s, name: name, dir: true}, nil
 }
 
 func (s *storeFS) Link(oldname, newname string) error {
+	if o := s.outsideOf(newname); o != nil {
+		if err := o.err(); err != nil {
+			return err
+		}
+		return s.FS.Link(oldname, newname)
+	}
 	if err := s.refuse(); err != nil {
 		return err
 	}
@@ -172,6 +183,9 @@ func (s *storeFS) Link(oldname, newname string) error {
 }
 
 func (s *storeFS) Rename(oldname, newname string) error {
+	if s.outsideOf(newname) != nil {
+		return s.FS.Rename(oldname, newname)
+	}
 	if err := s.refuse(); err != nil {
 		return err
 	}
@@ -179,6 +193,9 @@ func (s *storeFS) Rename(oldname, newname string) error {
 }
 
 func (s *storeFS) Remove(name string) error {
+	if s.outsideOf(name) != nil {
+		return s.FS.Remove(name)
+	}
 	s.mu.Lock()
 	if s.mu.held && !strings.HasPrefix(s.FS.PathBase(name), "temporary.") {
 		s.mu.putOff = append(s.mu.putOff, name)
@@ -194,6 +211,9 @@ func (s *storeFS) Remove(name string) error {
 }
 
 func (s *storeFS) RemoveAll(name string) error {
+	if s.outsideOf(name) != nil {
+		return s.FS.RemoveAll(name)
+	}
 	if s.refuse() != nil {
 		return nil
 	}

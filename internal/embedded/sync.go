@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -156,10 +157,17 @@ func (d *DB) waitFor(ctx context.Context, w *watermark, version uint64) error {
 		return fmt.Errorf("%w: there is no commit %d yet, the last one is %d",
 			codec.ErrInvalidArgument, version, last)
 	}
-	return w.wait(ctx, version, func() error {
-		if d.closed.Load() {
-			return backend.ErrClosed
-		}
-		return d.fault.err()
-	})
+	return w.wait(ctx, version, d.running)
+}
+
+// WaitBeyond implements backend.Backend.
+func (d *DB) WaitBeyond(ctx context.Context, version uint64) (uint64, error) {
+	if version != math.MaxUint64 {
+		version++
+	}
+	err := d.durable.wait(ctx, version, d.running)
+	if err != nil {
+		return 0, err
+	}
+	return d.durable.load(), nil
 }

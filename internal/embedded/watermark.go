@@ -48,7 +48,8 @@ func (w *watermark) wake() {
 	}
 }
 
-// wait returns when the version is reached, when ctx is done, or when failed answers an error.
+// wait returns when the version is reached, when ctx is done, or when failed answers an error. A
+// waiter costs nothing until the version rises, and then the same whether it was his or not.
 func (w *watermark) wait(ctx context.Context, v uint64, failed func() error) error {
 	if w.version.Load() >= v {
 		return nil

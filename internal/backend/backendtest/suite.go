@@ -89,6 +89,7 @@ func Checks() []Check {
 		{"Versions", versionChecks},
 		{"Tail", tailChecks},
 		{"Commits", commitsChecks},
+		{"Durable", durableChecks},
 		{"Times", timeChecks},
 		{"Reopen", reopenChecks},
 		{"Lifecycle", lifecycleChecks},
