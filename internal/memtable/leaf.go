@@ -12,13 +12,13 @@ import (
 // leaf stays valid; a leaf that must change otherwise is replaced and left as it is.
 //
 // Per key: its serial, and the 8 bytes that follow the prefix which all keys of the leaf share.
-// They decide most comparisons without a look at the entry.
+// They decide most comparisons without a look at the entry, which lies anywhere.
 //
 //	deciding: room for sorted | room/8 for pending        8 bytes each
 //	serials:  room for sorted | room/8 for pending        4 bytes each
 type leaf struct {
 	sorted, pending atomic.Uint32
-	shared          int // length of the common prefix
+	prefix          string // what all keys begin with, in memory of its own
 	room            int
 	deciding        []uint64
 	serials         []uint32
@@ -30,7 +30,7 @@ const (
 )
 
 // makeLeaf makes an empty leaf for n sorted keys and, if possible, one more.
-func makeLeaf(shared, n int) *leaf {
+func makeLeaf(prefix string, n int) *leaf {
 	room := leafMin
 	for room <= n && room < leafMax {
 		room *= 2
@@ -38,14 +38,16 @@ func makeLeaf(shared, n int) *leaf {
 	size := room + max(room/8, 8)
 	block := make([]uint64, size+(size+1)/2)
 	return &leaf{
-		shared:   shared,
+		prefix:   prefix,
 		room:     room,
 		deciding: block[:size:size],
 		serials:  unsafe.Slice((*uint32)(unsafe.Pointer(&block[size])), size),
 	}
 }
 
-func (l *leaf) bytes() int64 { return int64(unsafe.Sizeof(*l)) + int64(len(l.deciding))*12 }
+func (l *leaf) bytes() int64 {
+	return int64(unsafe.Sizeof(*l)) + int64(len(l.prefix)) + int64(len(l.deciding))*12
+}
 
 // deciding is the 8 bytes of a key after its first skip bytes, zero-padded, as a number that orders
 // like them. Equal numbers decide nothing: padding hides trailing zero bytes.
@@ -65,10 +67,10 @@ func deciding(key string, skip int) uint64 {
 // is no room, or the key does not share the leaf's prefix. Writer.
 func (l *leaf) add(t *Table, o *order, serial uint32, key string) bool {
 	n, p := int(l.sorted.Load()), int(l.pending.Load())
-	if n == 0 || !l.shares(t, o, key) {
+	if n == 0 || !strings.HasPrefix(key, l.prefix) {
 		return false
 	}
-	d := deciding(key, l.shared)
+	d := deciding(key, len(l.prefix))
 	i, count, end := n, &l.sorted, l.room
 	if p > 0 || !l.after(t, o, n-1, d, key) {
 		i, count, end = l.room+p, &l.pending, len(l.serials)
@@ -80,15 +82,6 @@ func (l *leaf) add(t *Table, o *order, serial uint32, key string) bool {
 	l.serials[i] = serial
 	count.Add(1)
 	return true
-}
-
-// shares reports whether key begins with the prefix that the keys of the leaf have in common.
-func (l *leaf) shares(t *Table, o *order, key string) bool {
-	if l.shared == 0 {
-		return true
-	}
-	first := o.key(t, l.serials[0])
-	return len(key) >= l.shared && len(first) >= l.shared && key[:l.shared] == first[:l.shared]
 }
 
 // after reports whether key, with its deciding bytes d, lies after the key at place i.
@@ -140,19 +133,13 @@ func (l *leaf) search(t *Table, o *order, places []uint16, key string) int {
 	if len(places) == 0 {
 		return 0
 	}
-	if first := o.key(t, l.serials[0]); len(first) >= l.shared {
-		c := strings.Compare(key[:min(len(key), l.shared)], first[:l.shared])
-		if c < 0 {
-			return 0
-		}
-		if c > 0 {
-			return len(places)
-		}
-	}
-	if len(key) < l.shared {
+	switch c := strings.Compare(key[:min(len(key), len(l.prefix))], l.prefix); {
+	case c < 0: // also if key ends within the prefix
 		return 0
+	case c > 0:
+		return len(places)
 	}
-	d := deciding(key, l.shared)
+	d := deciding(key, len(l.prefix))
 	lo, hi := 0, len(places)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)

@@ -7,9 +7,10 @@ import (
 
 // leafOf makes a leaf of keys in order.
 func leafOf(items []keyed) *leaf {
-	l := makeLeaf(sharedPrefix(items[0].key, items[len(items)-1].key), len(items))
+	first, last := items[0].key, items[len(items)-1].key
+	l := makeLeaf(strings.Clone(first[:sharedPrefix(first, last)]), len(items))
 	for i, it := range items {
-		l.deciding[i] = deciding(it.key, l.shared)
+		l.deciding[i] = deciding(it.key, len(l.prefix))
 		l.serials[i] = it.serial
 	}
 	l.sorted.Store(uint32(len(items)))
@@ -28,7 +29,7 @@ func sharedPrefix(a, b string) int {
 // is the lower bound of the second. last says that no leaf follows: if the key is then also the
 // greatest, the full leaf stays and a new one begins. Writer.
 func (tr *tree) rebuild(l *leaf, serial uint32, key string, last bool) (a, b *leaf, bound string) {
-	if !l.shares(tr.t, tr.o, key) {
+	if !strings.HasPrefix(key, l.prefix) {
 		return tr.rebuildByKey(l, serial, key)
 	}
 	n := l.ordered(tr.t, tr.o, &tr.places)
@@ -60,7 +61,7 @@ func (l *leaf) copy(places []uint16, at int, serial uint32, key string) *leaf {
 	if at >= 0 {
 		n++
 	}
-	c := makeLeaf(l.shared, n)
+	c := makeLeaf(l.prefix, n)
 	w := 0
 	for i, place := range places {
 		if i == at {
@@ -71,7 +72,7 @@ func (l *leaf) copy(places []uint16, at int, serial uint32, key string) *leaf {
 		w++
 	}
 	if at >= 0 {
-		c.deciding[at] = deciding(key, l.shared)
+		c.deciding[at] = deciding(key, len(l.prefix))
 		c.serials[at] = serial
 	}
 	c.sorted.Store(uint32(n))
