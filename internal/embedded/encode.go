@@ -135,7 +135,7 @@ func (p *plan) encodeJournals() {
 		}
 		if len(s.changes) <= smallJournal {
 			p.scratch2 = codec.AppendJournalRecord(p.scratch2[:0],
-				codec.JournalRecord{Parts: 1, Changes: s.changes})
+				codec.JournalRecord{Parts: 1, Changes: s.changes, Timed: true})
 			p.setJournal(s, 0, p.scratch2)
 			continue
 		}
@@ -154,7 +154,9 @@ func (p *plan) setJournal(s *planScope, part int, value []byte) {
 	// The version in it is zeros until stamp fills it: not a valid key yet.
 	p.add(p.scratch, value)
 	at := p.batch.Len() - p.valueRoom(len(value)) - len(p.scratch)
-	s.journal = append(s.journal, journalPart{at: at, size: len(p.scratch), part: part})
+	s.journal = append(s.journal, journalPart{
+		at: at, size: len(p.scratch), part: part, end: p.batch.Len(),
+	})
 }
 
 // stamp takes the commit's numbers and writes them into the batch. REQUIRES: the commit lock.
@@ -195,6 +197,9 @@ func (p *plan) stamp(version uint64, now int64) {
 			key := repr[j.at : j.at : j.at+j.size]
 			key = codec.AppendJournalKey(key, s.handle.Number, s.number, j.part)
 			codec.PatchVersion(key, version)
+			if j.part == 0 {
+				codec.PatchJournalTime(repr[:j.end], now)
+			}
 		}
 	}
 	p.db.order.time = now

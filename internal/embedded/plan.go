@@ -71,8 +71,9 @@ type planEvent struct {
 	typeKeyEnd      int
 }
 
-// journalPart is where one part of a scope's journal record lies in the batch.
-type journalPart struct{ at, size, part int }
+// journalPart is where one part of a scope's journal record lies in the batch: its key, and the end
+// of its value.
+type journalPart struct{ at, size, part, end int }
 
 // planWrite is one write with what is known of its key.
 type planWrite struct {

@@ -87,8 +87,11 @@ func (e example) decode(t *testing.T) (text string, again []byte) {
 		for _, c := range r.Changes {
 			changes = append(changes, fmt.Sprintf("%s %s %q", c.Op, c.Primitive, c.Key))
 		}
-		return fmt.Sprintf("number %d parts %d: %s", r.Number, r.Parts, strings.Join(changes, ", ")),
-			AppendJournalRecord(nil, r)
+		number := fmt.Sprintf("number %d parts %d", r.Number, r.Parts)
+		if r.Timed {
+			number += fmt.Sprint(" time ", r.Time)
+		}
+		return fmt.Sprintf("%s: %s", number, strings.Join(changes, ", ")), AppendJournalRecord(nil, r)
 	case "scope":
 		return e.decodeScope(t)
 	case "event":

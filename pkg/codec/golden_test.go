@@ -134,6 +134,11 @@ func TestGoldenRecords(t *testing.T) {
 		lines = append(lines, line(fmt.Sprintf("journal record, parts %d", parts),
 			AppendJournalRecord(nil, JournalRecord{Parts: parts, Changes: changes})))
 	}
+	for _, parts := range []int{1, 2} {
+		lines = append(lines, line(fmt.Sprintf("journal record, parts %d", parts),
+			AppendJournalRecord(nil, JournalRecord{Parts: parts, Changes: changes, Time: goldenTime,
+				Timed: true})))
+	}
 	for _, r := range goldenScopeRecords(t) {
 		b, err := AppendScopeRecord(nil, r)
 		require.NoError(t, err)

@@ -1,6 +1,9 @@
 package codec
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // ChangeOp says what a commit did to a key. On-disk: never renumber, never reuse.
 type ChangeOp uint8
@@ -48,6 +51,11 @@ type JournalRecord struct {
 	Parts int
 	// Changes are the changes, of one part or of all of them, in the writer's order (key order).
 	Changes []Change
+	// Time is the time of the commit in Unix nanoseconds, the same as in the commit's record, so
+	// that whoever walks a journal need not look there. Timed tells whether it is known: the first
+	// part has it, unless it was written before there was such a field.
+	Time  int64
+	Timed bool
 }
 
 // MaxJournalPart is the greatest size of one part of a journal record in bytes, as long as no
@@ -63,21 +71,33 @@ const (
 	// changes.
 	journalChanges = 2
 	journalMore    = 3
+	// journalTime is a byte string of 8 bytes: at a fixed place, the end, to be patched in. It may
+	// be ignored.
+	journalTime = -1
+)
+
+// journalTimeSize is what the field takes; journalTimeKey is its number in CBOR.
+const (
+	journalTimeSize = 1 + 1 + 8
+	journalTimeKey  = majorNeg | (-1 - journalTime)
 )
 
 // AppendJournalRecord appends a journal record of one part, or the first part (Parts > 1), or a
 // later one (Parts 0). The number is left to the key. It allocates only if dst is too small.
 // REQUIRES: the operations and primitives are valid.
 func AppendJournalRecord(dst []byte, r JournalRecord) []byte {
-	field := byte(journalChanges)
+	field, fields := byte(journalChanges), byte(1)
+	if r.Timed {
+		fields++
+	}
 	switch {
 	case r.Parts > 1:
-		dst = appendField(append(dst, majorMap|2), journalParts)
+		dst = appendField(append(dst, majorMap|(fields+1)), journalParts)
 		dst = appendHead(dst, majorUint, uint64(r.Parts))
 	case r.Parts == 1:
-		dst = append(dst, majorMap|1)
+		dst = append(dst, majorMap|fields)
 	default:
-		dst = append(dst, majorMap|1)
+		dst = append(dst, majorMap|fields)
 		field = journalMore
 	}
 	items, last := len(r.Changes), uint64(0)
@@ -96,7 +116,17 @@ func AppendJournalRecord(dst []byte, r JournalRecord) []byte {
 		}
 		dst = append(appendHead(dst, majorBytes, uint64(len(c.Key))), c.Key...)
 	}
+	if r.Timed {
+		dst = append(dst, journalTimeKey, majorBytes|8)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(r.Time))
+	}
 	return dst
+}
+
+// PatchJournalTime overwrites the time in an encoded journal record in place.
+// REQUIRES: the record is Timed.
+func PatchJournalTime(record []byte, time int64) {
+	binary.BigEndian.PutUint64(record[len(record)-8:], uint64(time))
 }
 
 // token is what stands before a run of keys. It is never 0.
@@ -106,11 +136,12 @@ func (c Change) token() uint64 { return uint64(c.Op)<<8 | uint64(c.Primitive) }
 func (c Change) cost() int { return 3 + headSize(uint64(len(c.Key))) + len(c.Key) }
 
 // journalOverhead is at most what a part takes beside its changes.
-const journalOverhead = 1 + 1 + maxHead + 1 + maxHead
+const journalOverhead = 1 + 1 + maxHead + 1 + maxHead + journalTimeSize
 
 // JournalParts encodes the changes of one commit in one scope, in as many parts as it takes to keep
 // each at MaxJournalPart or below. There is at least one, and never an empty one of several. Part i
-// belongs under AppendJournalKey(..., i). REQUIRES: at most MaxJournalParts come out.
+// belongs under AppendJournalKey(..., i). Part 0 has room for the time: PatchJournalTime must fill
+// it. REQUIRES: at most MaxJournalParts come out.
 func JournalParts(changes []Change) [][]byte {
 	var chunks [][]Change
 	var sizes []int
@@ -124,7 +155,7 @@ func JournalParts(changes []Change) [][]byte {
 		size += cost
 	}
 	if chunks == nil {
-		one := JournalRecord{Parts: 1, Changes: changes}
+		one := JournalRecord{Parts: 1, Changes: changes, Timed: true}
 		return [][]byte{AppendJournalRecord(make([]byte, 0, size), one)}
 	}
 	chunks, sizes = append(chunks, changes[start:]), append(sizes, size)
@@ -132,7 +163,7 @@ func JournalParts(changes []Change) [][]byte {
 	for i, chunk := range chunks {
 		r := JournalRecord{Changes: chunk}
 		if i == 0 {
-			r.Parts = len(chunks)
+			r.Parts, r.Timed = len(chunks), true
 		}
 		parts[i] = AppendJournalRecord(make([]byte, 0, sizes[i]), r)
 	}
@@ -152,6 +183,7 @@ func DecodeJournalRecord(number uint64, b []byte) (JournalRecord, error) {
 
 func readJournalRecord(number uint64, r *reader) (JournalRecord, error) {
 	j := JournalRecord{Number: number}
+	r.known = 1 << (-1 - journalTime)
 	var hasChanges bool
 	for r.next() {
 		switch r.key {
@@ -167,6 +199,12 @@ func readJournalRecord(number uint64, r *reader) (JournalRecord, error) {
 				r.fail("the fields of a first part and of a later one together")
 			}
 			j.Changes, hasChanges = readChanges(r), true
+		case journalTime:
+			if b := r.bytes(); len(b) == 8 {
+				j.Time, j.Timed = int64(binary.BigEndian.Uint64(b)), true
+			} else {
+				r.fail("a time of %d bytes, expected 8", len(b))
+			}
 		default:
 			r.unknown()
 		}

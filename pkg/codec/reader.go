@@ -28,6 +28,7 @@ type reader struct {
 	left    int    // fields to come
 	key     int    // the field under the reader
 	rank    uint64 // 1 + the place of key in the order of keys
+	known   uint64 // fields that may be ignored and are not: bit i for the key -1-i
 	ignored int    // fields passed over
 	err     error
 }
@@ -38,8 +39,8 @@ func newReader(what string, b []byte) reader {
 	return r
 }
 
-// next moves on to the next field with a key >= 0. Fields that may be ignored are passed over, but
-// what they hold must be well-formed.
+// next moves on to the next field with a key >= 0, or one of the known others. Fields that may be
+// ignored are passed over, but what they hold must be well-formed.
 func (r *reader) next() bool {
 	for r.err == nil && r.left > 0 {
 		r.left--
@@ -61,6 +62,10 @@ func (r *reader) next() bool {
 		r.rank, r.at = rank, next
 		if major == majorUint {
 			r.key = int(arg)
+			return true
+		}
+		if arg < 64 && r.known>>arg&1 != 0 {
+			r.key = -1 - int(arg)
 			return true
 		}
 		r.ignored++

@@ -49,6 +49,7 @@ func FuzzDecodeJournalRecord(f *testing.F) {
 	f.Add(AppendJournalRecord(nil, JournalRecord{Parts: 1, Changes: changes}))
 	f.Add(AppendJournalRecord(nil, JournalRecord{Parts: 3, Changes: changes}))
 	f.Add(AppendJournalRecord(nil, JournalRecord{Changes: changes}))
+	f.Add(AppendJournalRecord(nil, JournalRecord{Parts: 3, Changes: changes, Timed: true}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := newReader("journal record", b)
 		j, err := readJournalRecord(1, &r)

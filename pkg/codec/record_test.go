@@ -150,10 +150,21 @@ func TestJournalRecord(t *testing.T) {
 		require.Len(t, parts, 1)
 		got, err := DecodeJournalRecord(5, parts[0])
 		require.NoError(t, err)
-		require.Equal(t, JournalRecord{Number: 5, Parts: 1, Changes: want}, got)
+		require.Equal(t, JournalRecord{Number: 5, Parts: 1, Changes: want, Timed: true}, got)
 		require.Equal(t, parts[0], AppendJournalRecord(nil, got))
+		time := rapid.Int64().Draw(t, "time")
+		PatchJournalTime(parts[0], time)
+		got, err = DecodeJournalRecord(5, parts[0])
+		require.NoError(t, err)
+		require.Equal(t, JournalRecord{
+			Number: 5, Parts: 1, Changes: want, Time: time, Timed: true,
+		}, got)
+		got.Time, got.Timed = 0, false // as it was written before there were times
+		old, err := DecodeJournalRecord(5, AppendJournalRecord(nil, got))
+		require.NoError(t, err)
+		require.Equal(t, got, old)
 	})
-	require.Len(t, JournalParts([]Change{{KV, ChangePut, "k"}})[0], 8, "7 bytes beside the key")
+	require.Len(t, JournalParts([]Change{{KV, ChangePut, "k"}})[0], 18, "17 bytes beside the key")
 	require.Equal(t, "put delete expire append ChangeOp(9)", fmt.Sprint(ChangePut, ChangeDelete,
 		ChangeExpire, ChangeAppend, ChangeOp(9)))
 }
@@ -203,7 +214,7 @@ func TestJournalRecordRefuses(t *testing.T) {
 		{"a2 01 01 02 80", "1 parts"}, {"a2 01 02 03 80", "together"},
 		{"a2 02 80 03 80", "together"}, {"a1 01 02", "no changes"},
 		{"a1 02 9a 00ffffff 19 016b", "at most"}, {"a1 02 82 1a 0001016b 40", "up to 65535"},
-		{"a1 02 82 19 016b 42 00", "length 2"},
+		{"a1 02 82 19 016b 42 00", "length 2"}, {"a2 02 80 20 41 00", "time of 1 bytes"},
 	} {
 		_, err := DecodeJournalRecord(1, unhex(t, c.hex))
 		require.ErrorIs(t, err, ErrCorrupt, c.hex)
