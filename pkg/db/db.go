@@ -19,6 +19,7 @@ type DB struct {
 	system   *backend.Scope // the records of the database itself
 	epoch    uint64         // which open of the database this is
 	recovery Recovery
+	keeper   *keeper // of chains of forks
 }
 
 // parts is what a DB is assembled from besides its options.
@@ -27,6 +28,8 @@ type parts struct {
 	backend  backend.Backend
 	epoch    uint64
 	recovery Recovery
+	// depth replaces mostDepth, if it is not 0.
+	depth int
 	// manager carries what tests replace: sleeping and chance.
 	manager txn.Config
 }
@@ -35,11 +38,13 @@ type parts struct {
 func assemble(p parts, o Options) *DB {
 	c := p.manager
 	c.Retry, c.MaxBytes, c.MaxWrites = o.Retry, o.MaxTxnBytes, o.MaxTxnWrites
-	return &DB{
+	d := &DB{
 		path: p.path, options: o, b: p.backend, m: txn.New(p.backend, c),
 		system: &backend.Scope{Number: codec.SystemScope},
 		epoch:  p.epoch, recovery: p.recovery,
 	}
+	d.keeper = newKeeper(d, p.depth)
+	return d
 }
 
 // Path is the database's directory as it was given to Open.
@@ -50,6 +55,7 @@ func (d *DB) Path() string { return d.path }
 //
 // Errors: ErrStorage if what was committed could not be made durable.
 func (d *DB) Close() error {
+	d.keeper.close()
 	if err := d.b.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", d.path, err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
+	"github.com/inmem-db/inmem/pkg/primitives/runindex"
 	"github.com/inmem-db/inmem/pkg/primitives/trace"
 	"github.com/inmem-db/inmem/pkg/txn"
 )
@@ -25,6 +26,8 @@ import (
 //	                    long
 //	ErrRunNotFound      no run has this id                              -
 //	ErrRunExists        BeginRun with an id that is taken               Run finds it
+//	ErrHasForks         a run is to be deleted that forks read through;  see DeleteRunWith
+//	                    errors.As *ForksError names some
 //	ErrRunNotActive     a write to, or the end of, a run that ended;    -
 //	                    errors.As *RunStatusError names the status
 //	ErrNotFound         the cell or span that an operation needs is     -
@@ -57,6 +60,7 @@ var (
 	ErrTxnTooOld         = backend.ErrTxnTooOld
 	ErrRunNotFound       = backend.ErrScopeGone
 	ErrRunExists         = errors.New("run exists")
+	ErrHasForks          = runindex.ErrHasForks
 	ErrRunNotActive      = backend.ErrScopeNotActive
 	ErrNotFound          = txn.ErrNotFound
 	ErrExists            = txn.ErrExists

@@ -14,6 +14,8 @@ type Hooks struct {
 	Epoch   uint64 // which open of the database this is; default 1
 	Sleep   func(context.Context, time.Duration) error
 	Int64N  func(int64) int64
+	// Depth is how deep forks may be before the keeper flattens; 0 for as everywhere.
+	Depth int
 }
 
 // OpenOn assembles a database over an authority.
@@ -23,7 +25,7 @@ func OpenOn(h Hooks, o *Options) (*DB, error) {
 		return nil, err
 	}
 	return assemble(parts{
-		path: "test", backend: h.Backend, epoch: max(1, h.Epoch),
+		path: "test", backend: h.Backend, epoch: max(1, h.Epoch), depth: h.Depth,
 		manager: txn.Config{Sleep: h.Sleep, Int64N: h.Int64N},
 	}, options), nil
 }

@@ -75,11 +75,26 @@ func (h *history) deleteRun() {
 		h.committed(a, false, before)
 		return
 	}
+	if len(h.m.forks(h.m.scopes[id])) > 0 {
+		if word(err) != "has forks" {
+			h.wrong("it has forks")
+		}
+		h.committed(a, false, before)
+		return
+	}
 	h.must(err)
 	a.remove(id, h.d.Version())
 	h.dead = append(h.dead, h.runs[id])
 	delete(h.runs, id)
 	h.committed(a, true, before)
+}
+
+// parent is the id of a run's parent; empty for none.
+func (s *mirrorScope) parent() string {
+	if s.run == nil {
+		return ""
+	}
+	return s.run.Parent
 }
 
 // share opens a shared namespace.
@@ -111,6 +126,11 @@ func (h *history) deleteTenant() {
 	h.tell("delete tenant %q -> %d", tenant, n)
 	a := h.m.begin(true)
 	want, any := 0, false
+	for _, s := range a.scopes { // those of other tenants are flattened
+		if p := a.scopes[s.parent()]; p != nil && p.run.Tenant == tenant && p.number == s.run.parent {
+			s.run.reads = false
+		}
+	}
 	for name, s := range h.m.scopes {
 		if s.run == nil && h.spaces[name].Tenant == tenant {
 			a.remove(name, h.d.Version())
@@ -177,7 +197,7 @@ func (h *history) sweep() {
 func (s *mirrorScope) due(now time.Time) (n int) {
 	for _, keys := range s.keys {
 		for _, k := range keys {
-			n += one(k.exists && !k.swept && !k.live(now))
+			n += one(k.exists && !k.swept && !k.inherited && !k.live(now))
 		}
 	}
 	return n

@@ -35,10 +35,12 @@ type (
 		spans   map[string]mirrorSpan
 		commits []uint64
 		run     *mirrorRun // nil for a shared namespace
+		above   []ancestor // of a fork: what it was forked from, and that one, and so on
 	}
 	mirrorKey struct {
 		value            inmem.Value
 		exists, swept    bool
+		inherited        bool // by a fork: the sweeper leaves it alone
 		version          uint64
 		written, expires time.Time
 	}
@@ -56,7 +58,8 @@ type (
 	}
 	mirrorRun struct {
 		inmem.RunInfo
-		parent int // number of the parent's scope
+		parent int  // number of the parent's scope
+		reads  bool // it is a fork that reads through its parent
 		epoch  int
 	}
 )

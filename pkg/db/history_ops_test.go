@@ -66,6 +66,7 @@ var named = []struct {
 	{inmem.ErrVersionMismatch, "version mismatch"}, {inmem.ErrConflict, "conflict"},
 	{inmem.ErrInvalidTransition, "invalid transition"}, {inmem.ErrRunNotActive, "run not active"},
 	{inmem.ErrRunNotFound, "run not found"}, {inmem.ErrRunExists, "run exists"},
+	{inmem.ErrHasForks, "has forks"},
 	{inmem.ErrExists, "exists"}, {inmem.ErrNotFound, "not found"}, {inmem.ErrSpanEnded, "ended"},
 	{inmem.ErrInvalidArgument, "invalid argument"}, {inmem.ErrTooLarge, "too large"},
 	{inmem.ErrTypeMismatch, "type mismatch"}, {inmem.ErrReadOnly, "read only"},

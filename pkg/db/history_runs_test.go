@@ -117,8 +117,10 @@ func changeStatus(at string, to inmem.Status) deed {
 }
 
 func infoText(i inmem.RunInfo) string {
-	return fmt.Sprintf("%s %q/%q/%q under %q %v interrupted %v %s %s %s %q %v %q commits %d..%d %d",
-		i.ID, i.Tenant, i.App, i.Agent, i.Parent, i.Status, i.Interrupted, clockText(i.Created),
+	return fmt.Sprintf("%s %q/%q/%q under %q at %d %v interrupted %v %s %s %s %q %v %q "+
+		"commits %d..%d %d",
+		i.ID, i.Tenant, i.App, i.Agent, i.Parent, i.ForkVersion, i.Status, i.Interrupted,
+		clockText(i.Created),
 		clockText(i.Updated), clockText(i.Ended), i.Tags, i.Metadata, i.Error, i.FirstVersion,
 		i.LastVersion, i.Commits)
 }

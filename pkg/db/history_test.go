@@ -58,7 +58,8 @@ func TestHistories(t *testing.T) {
 
 // act does one thing.
 func (h *history) act() {
-	acts := []string{"tick", "tick", "begin", "delete", "share", "compare", "view", "look", "travel",
+	acts := []string{"tick", "tick", "begin", "fork", "youth", "delete", "flatten", "share",
+		"compare", "view", "look", "travel",
 		"sweep", "rare"}
 	for range 3 {
 		acts = append(acts, "direct", "direct", "direct", "direct", "transaction", "transaction",
@@ -77,8 +78,14 @@ func (h *history) act() {
 		h.tick()
 	case "begin":
 		h.beginRun()
+	case "fork":
+		h.forkRun()
+	case "youth":
+		h.youth()
 	case "delete":
 		h.deleteRun()
+	case "flatten":
+		h.deleteFlattening()
 	case "share":
 		h.share()
 	case "view":

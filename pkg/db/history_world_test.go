@@ -26,6 +26,8 @@ type authority struct {
 	// open opens the authority again. With lost it crashes before: of what was not synced this
 	// percentage is left. It returns the version of the newest commit that is there.
 	open func(lost int) uint64
+	// forks says whether it has forks.
+	forks bool
 	// crashes says whether open can lose anything.
 	crashes bool
 }
@@ -36,8 +38,9 @@ const lossless = -1
 func modelAuthority(_ testing.TB, clock *testClock) *authority {
 	m := model.New(clock.now)
 	return &authority{
-		b: m, epoch: 1, sweep: func() error { return m.Sweep(context.Background(), clock.now()) },
-		open: func(int) uint64 { return m.Published() },
+		b: m, epoch: 1, forks: true,
+		sweep: func() error { return m.Sweep(context.Background(), clock.now()) },
+		open:  func(int) uint64 { return m.Published() },
 	}
 }
 
@@ -76,6 +79,12 @@ func embeddedAuthority(t testing.TB, clock *testClock) *authority {
 type staying struct{ backend.Backend }
 
 func (staying) Close() error { return nil }
+
+func (s staying) Flatten(ctx context.Context, of *backend.Scope) error {
+	return s.Backend.(interface {
+		Flatten(ctx context.Context, s *backend.Scope) error
+	}).Flatten(ctx, of)
+}
 
 // history is one random history.
 type history struct {

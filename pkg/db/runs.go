@@ -49,15 +49,9 @@ func (d *DB) BeginRun(ctx context.Context, o RunOptions) (*Run, error) {
 		return nil, fmt.Errorf("begin run: %w", err)
 	}
 	id := uuid.UUID(n.ID).String()
-	r, err := d.createRun(ctx, id, &n)
-	if errors.Is(err, runindex.ErrRunExists) {
-		err = ErrRunExists
-	}
+	r, err := d.createRun(ctx, id, &n, func(*txn.Tx) error { return nil })
 	if err != nil {
 		return nil, fmt.Errorf("begin run %s: %w", id, err)
-	}
-	if runindex.SweepDue(&n) {
-		d.sweepRunIndex(ctx)
 	}
 	return r, nil
 }
@@ -79,18 +73,29 @@ func (o *RunOptions) newRun() (n runindex.NewRun, err error) {
 }
 
 // createRun commits the record of a run, with its index entries; its scope comes into being with
-// it.
-func (d *DB) createRun(ctx context.Context, id string, n *runindex.NewRun) (_ *Run, err error) {
+// it. Each attempt begins with prepare, which may still change n.
+func (d *DB) createRun(ctx context.Context, id string, n *runindex.NewRun,
+	prepare func(*txn.Tx) error,
+) (_ *Run, err error) {
 	if n.Number, err = d.b.AllocateScope(ctx); err != nil {
 		return nil, txn.ContextError(err)
 	}
 	s := &backend.Scope{Number: n.Number, Record: id}
 	_, err = d.m.Update(ctx, d.system, housekeeping, func(t *txn.Tx) error {
+		if err := prepare(t); err != nil {
+			return err
+		}
 		t.CreateScope(s)
 		return runindex.Create(ctx, t.Scope(d.system), d.epoch, *n)
 	})
+	if errors.Is(err, runindex.ErrRunExists) {
+		err = ErrRunExists
+	}
 	if err != nil {
 		return nil, err
+	}
+	if runindex.SweepDue(n) {
+		d.sweepRunIndex(ctx)
 	}
 	return &Run{d: d, id: id, scope: s}, nil
 }
@@ -120,7 +125,11 @@ func (d *DB) Run(ctx context.Context, id string) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", id, err)
 	}
-	return &Run{d: d, id: id, scope: &backend.Scope{Number: rec.Number, Record: id}}, nil
+	r := &Run{d: d, id: id, scope: &backend.Scope{Number: rec.Number, Record: id}}
+	if rec.ReadsThrough() {
+		d.keeper.look(ctx, r.ref())
+	}
+	return r, nil
 }
 
 // scopeRecord reads the record of a scope.
@@ -133,96 +142,4 @@ func (d *DB) scopeRecord(ctx context.Context, key string) (codec.ScopeRecord, er
 		return codec.ScopeRecord{}, ErrRunNotFound
 	}
 	return codec.DecodeScopeRecord(e.Value)
-}
-
-// DeleteRun deletes a run, whatever its status, with everything in it, in one commit that costs the
-// same whatever the run holds. From then on nobody sees anything of it: handles, transactions and
-// views of it, old ones too, answer ErrRunNotFound. The space is freed in the background. Runs that
-// were begun under it stay and keep its id as Parent, and are nobody's children.
-//
-// Errors: ErrRunNotFound, ErrInvalidArgument if id is not a UUID, and those of Tx.Commit.
-func (d *DB) DeleteRun(ctx context.Context, id string) error {
-	parsed, err := runindex.ParseID(id)
-	if err != nil {
-		return fmt.Errorf("delete run: %w", err)
-	}
-	id = uuid.UUID(parsed).String()
-	system := d.m.Scope(d.system)
-	_, err = system.AtomicOn(ctx, codec.ScopeRecords, id, func(s txn.Scope) error {
-		return runindex.Delete(ctx, s, id)
-	})
-	if err != nil {
-		return fmt.Errorf("delete run %s: %w", id, err)
-	}
-	return nil
-}
-
-// deleteBatch is how many runs, or shared namespaces, one commit of DeleteTenant deletes.
-const deleteBatch = 64
-
-// DeleteTenant deletes all runs of a tenant, archived ones too, and all its shared namespaces, and
-// returns how many runs there were. It works in steps, each a commit: after an error, or a crash,
-// what was deleted stays deleted, and calling it again finishes the work. Whoever begins runs of
-// the tenant meanwhile may keep it from coming to an end, or keep some of them.
-//
-// Errors: ErrInvalidArgument without a tenant, ErrTooLarge, and those of Tx.Commit.
-func (d *DB) DeleteTenant(ctx context.Context, tenant string) (int, error) {
-	if tenant == "" {
-		return 0, fmt.Errorf("delete tenant: %w: no tenant is named", ErrInvalidArgument)
-	}
-	n, err := d.deleteTenantRuns(ctx, tenant)
-	if err == nil {
-		err = d.deleteTenantShared(ctx, tenant)
-	}
-	if err != nil {
-		return n, fmt.Errorf("delete tenant %q: %w", tenant, err)
-	}
-	return n, nil
-}
-
-// deleteTenantRuns goes over the tenant's runs until there are none.
-func (d *DB) deleteTenantRuns(ctx context.Context, tenant string) (deleted int, err error) {
-	for {
-		var batch []string
-		seen := 0
-		all := RunQuery{Tenant: tenant, IncludeArchived: true}
-		for r, err := range d.Runs().All(ctx, all) {
-			if err != nil {
-				return deleted, err
-			}
-			seen++
-			if batch = append(batch, r.ID); len(batch) == deleteBatch {
-				n, err := d.deleteRuns(ctx, batch)
-				if deleted += n; err != nil {
-					return deleted, err
-				}
-				batch = nil
-			}
-		}
-		n, err := d.deleteRuns(ctx, batch)
-		if deleted += n; err != nil || seen == 0 {
-			return deleted, err
-		}
-	}
-}
-
-// deleteRuns deletes runs in one commit, and returns how many still existed.
-func (d *DB) deleteRuns(ctx context.Context, ids []string) (n int, err error) {
-	_, err = d.m.Update(ctx, d.system, housekeeping, func(t *txn.Tx) error {
-		n = 0
-		for _, id := range ids {
-			err := runindex.Delete(ctx, t.Scope(d.system), id)
-			switch {
-			case err == nil:
-				n++
-			case !errors.Is(err, ErrRunNotFound):
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	return n, nil
 }
