@@ -32,12 +32,12 @@ type Primitive string
 
 // The primitives, in the order of a report.
 const (
-	KV        Primitive = "kv"
-	Extension Primitive = "extension" // keys under a name of their own
-	Cell      Primitive = "cell"
-	Machine   Primitive = "machine" // the state machine that governs a cell
-	Event     Primitive = "event"
-	Span      Primitive = "span"
+	KV         Primitive = "kv"
+	Extensions Primitive = "extensions" // keys under a name of their own
+	Cells      Primitive = "cells"
+	Machines   Primitive = "machines" // the state machines that govern cells
+	Events     Primitive = "events"
+	Traces     Primitive = "traces" // spans
 )
 
 // Counts says how many there are on each side, and how they compare: A = Same + Changed + Removed
@@ -94,11 +94,11 @@ func (s *State) Of(p Primitive) *Counts {
 	switch p {
 	case KV:
 		return &s.KV
-	case Extension:
+	case Extensions:
 		return &s.Extensions
-	case Cell:
+	case Cells:
 		return &s.Cells
-	case Machine:
+	case Machines:
 		return &s.Machines
 	}
 	return nil
@@ -123,12 +123,10 @@ type Step struct {
 type Entry struct {
 	Primitive Primitive `json:"primitive"`
 	Op        Op        `json:"op"`
-	// Space is the name of the Extension that the key belongs to.
-	Space string `json:"space,omitempty"`
-	// Key is the key, or the name of the cell. Any bytes; KeyBytes repeats them if they are not
-	// UTF-8, for JSON would not keep them.
-	Key      string `json:"key,omitempty"`
-	KeyBytes []byte `json:"key_bytes,omitempty"`
+	// Extension is the name of the extension that the key belongs to.
+	Extension string `json:"extension,omitempty"`
+	// Key is the key, or the name of the cell; any bytes.
+	Key string `json:"key,omitempty"`
 	// VersionA and VersionB are the versions of the commits that wrote the key; 0 where it is not.
 	VersionA uint64 `json:"version_a,omitempty"`
 	VersionB uint64 `json:"version_b,omitempty"`
@@ -141,7 +139,7 @@ type Entry struct {
 
 // Divergence is the first place at which two sequences of steps differ.
 type Divergence struct {
-	// Primitive is Event or Span.
+	// Primitive is Events or Traces.
 	Primitive Primitive `json:"primitive"`
 	// Position is how many steps are the same before it.
 	Position uint64 `json:"position"`

@@ -204,6 +204,15 @@ func get(ctx context.Context, scope txn.Scope, id string) (Span, bool, error) {
 	return s, err == nil, err
 }
 
+// Created returns the version of the commit that recorded a span that was read here; the span
+// itself carries that of its end, once it has one. It is the version of the span's entry in the
+// index by start: 0 if that is missing, and that of the repair if it was made anew. One lookup;
+// inside a transaction the entry joins the read set.
+func (t Traces) Created(ctx context.Context, s Span) (uint64, error) {
+	e, err := t.scope.Get(ctx, index, IndexStart.key("", s.place()))
+	return e.Version, t.wrap("created", s.ID, err)
+}
+
 // nowOf is now by the scope's clock.
 func nowOf(s txn.Scope) time.Time { return time.Unix(0, s.Now()).UTC() }
 

@@ -1,0 +1,240 @@
+package diff
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// entries shows the differences, under a heading for each primitive.
+func (t *page) entries(r *Report) {
+	var last Primitive
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		if e.Primitive != last {
+			t.section(r, e.Primitive)
+			last = e.Primitive
+		}
+		t.entry(1, e, false)
+	}
+	if r.Omitted > 0 {
+		t.blank()
+		t.line(faint, 0, fmt.Sprintf("and %d more differences", r.Omitted))
+	}
+}
+
+// section is the heading of a primitive.
+func (t *page) section(r *Report, p Primitive) {
+	t.heading(nouns[p][1])
+	if p == Events && r.Events.Windowed || p == Traces && r.Spans.Windowed {
+		t.line(faint, 1, "(long: aligned piece by piece, there may be fewer differences)")
+	}
+}
+
+// entry shows one difference; of keys and cells that stand among others it says what they are.
+func (t *page) entry(level int, e *Entry, named bool) {
+	head := mark(e.Op) + " "
+	switch {
+	case e.A != nil && e.B != nil:
+		head += e.A.describe()
+		if e.A.Position != e.B.Position {
+			head = fmt.Sprintf("%s %s → #%d", mark(e.Op), e.A.describe(), e.B.Position)
+		}
+	case e.A != nil:
+		head += e.A.describe()
+	case e.B != nil:
+		head += e.B.describe()
+	default:
+		if named {
+			head += nouns[e.Primitive][0] + " "
+		}
+		if e.Primitive == Extensions {
+			head += keyText(e.Extension) + " "
+		}
+		head += keyText(e.Key)
+	}
+	// A single change of the whole value fits on the line of its key.
+	if c := e.Changes.List; len(c) == 1 && c[0].Path == "" && c[0].From == "" {
+		if text := head + "  " + inline(&c[0]); utf8.RuneCountInString(text)+2*level <= textWidth {
+			t.line(styleOf(e.Op), level, text)
+			return
+		}
+	}
+	t.line(styleOf(e.Op), level, head)
+	t.changes(level+2, &e.Changes)
+}
+
+// describe is a step in one line.
+func (s *Step) describe() string {
+	text := fmt.Sprintf("#%d %s", s.Position, printable(s.Type))
+	if s.Name != "" {
+		text += " " + printable(s.Name)
+	}
+	return text
+}
+
+// keyText is a key as it is, or quoted if that could be misread.
+func keyText(key string) string {
+	plain := func(r rune) bool { return r > ' ' && r != '"' && unicode.IsPrint(r) }
+	if key == "" || !utf8.ValidString(key) || strings.IndexFunc(key, func(r rune) bool {
+		return !plain(r)
+	}) >= 0 {
+		return strconv.Quote(key)
+	}
+	return key
+}
+
+// changes shows what differs inside a value.
+func (t *page) changes(level int, c *Changes) {
+	for i := range c.List {
+		t.change(level, &c.List[i])
+	}
+	if c.More > 0 {
+		t.line(faint, level, fmt.Sprintf("and %d more inside", c.More))
+	}
+	if c.Coarse {
+		t.line(faint, level, "(too large to be compared to the last detail)")
+	}
+}
+
+// change shows one difference: on one line if it fits, else one line for each side.
+func (t *page) change(level int, c *Change) {
+	head := mark(c.Op) + " "
+	if c.From != "" {
+		head += printable(c.From) + " → "
+	}
+	if c.Path != "" {
+		head += printable(c.Path) + "  "
+	}
+	if text := head + inline(c); utf8.RuneCountInString(text)+2*level <= textWidth {
+		t.line(styleOf(c.Op), level, text)
+		return
+	}
+	if c.Op != Changed {
+		t.whole(level, head, c)
+		return
+	}
+	if c.Path != "" {
+		t.line(yellow, level, strings.TrimRight(head, " "))
+		level++
+	}
+	before, after := shown(c.Old, c.OldSize), shown(c.New, c.NewSize)
+	before, after = fromDifference(before, after)
+	t.line(red, level, "- "+before)
+	t.line(green, level, "+ "+after)
+}
+
+// maxFields is how many entries of a Map are shown one by one.
+const maxFields = 8
+
+// whole shows what was added or removed and does not fit on one line: a Map entry by entry.
+func (t *page) whole(level int, head string, c *Change) {
+	v := c.Old
+	if c.Op == Added {
+		v = c.New
+	}
+	if v == nil {
+		t.line(styleOf(c.Op), level, head+inline(c))
+		return
+	}
+	inner, path := descend(*v)
+	if inner.Kind() != codec.KindMap {
+		t.line(styleOf(c.Op), level, head+inline(c))
+		return
+	}
+	n := 0
+	for key, e := range inner.Entries() {
+		if n++; n > maxFields {
+			t.line(faint, level, fmt.Sprintf("and %d more entries", inner.Len()-maxFields))
+			return
+		}
+		at := c.Path + path + string(appendPointer(nil, key))
+		t.line(styleOf(c.Op), level, mark(c.Op)+" "+printable(at)+"  "+printable(e.String()))
+	}
+}
+
+// descend goes down as long as a Map has nothing but one Map in it.
+func descend(v codec.Value) (inner codec.Value, path string) {
+	for v.Kind() == codec.KindMap && v.Len() == 1 {
+		for key, e := range v.Entries() {
+			if e.Kind() != codec.KindMap {
+				return v, path
+			}
+			v, path = e, path+string(appendPointer(nil, key))
+		}
+	}
+	return v, path
+}
+
+// inline shows the values of a change.
+func inline(c *Change) string {
+	switch c.Op {
+	case Added:
+		return shown(c.New, c.NewSize)
+	case Removed:
+		return shown(c.Old, c.OldSize)
+	}
+	return shown(c.Old, c.OldSize) + " → " + shown(c.New, c.NewSize)
+}
+
+// shown is a value as JSON, or its size if it was too large to be kept.
+func shown(v *codec.Value, size int) string {
+	if v == nil {
+		return fmt.Sprintf("(%d bytes)", size)
+	}
+	return printable(v.String())
+}
+
+// fromDifference leaves out what two long texts have in common at their beginning, but for some
+// characters that tell where one is.
+func fromDifference(a, b string) (x, y string) {
+	const context, worthwhile = 20, 40
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	if n < worthwhile {
+		return a, b
+	}
+	at := n - context
+	for at > 0 && !utf8.RuneStart(a[at]) {
+		at--
+	}
+	return "…" + a[at:], "…" + b[at:]
+}
+
+// printable escapes what would not show, or break the line.
+func printable(s string) string {
+	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
+	if utf8.ValidString(s) && strings.IndexFunc(s, hidden) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRune(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
+}
+
+// cut shortens a text to at most so many characters.
+func cut(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	n := 0
+	for i := range s {
+		if n++; n == most {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}

@@ -1,0 +1,200 @@
+package inmem
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/diff"
+	"github.com/inmem-db/inmem/pkg/codec"
+	"github.com/inmem-db/inmem/pkg/txn"
+)
+
+// stateParts are the primitives that are compared key by key.
+var stateParts = []struct {
+	stored codec.Primitive
+	shown  diff.Primitive
+}{
+	{codec.KV, diff.KV},
+	{codec.Extensions, diff.Extensions},
+	{codec.Cells, diff.Cells},
+	{codec.Machines, diff.Machines},
+}
+
+// state compares what the sides hold besides their history.
+func (c *comparison) state() error {
+	for _, part := range stateParts {
+		if err := c.keys(part.stored, part.shown); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keys compares the keys of one primitive.
+func (c *comparison) keys(p codec.Primitive, shown diff.Primitive) error {
+	a := c.sides[0].view.scope.Scan(c.ctx, p, txn.Range{})
+	defer a.Close()
+	b := c.sides[1].view.scope.Scan(c.ctx, p, txn.Range{})
+	defer b.Close()
+	counts := c.report.State.Of(shown)
+	var failed error
+	err := diff.Merge(a, b, func(inA, inB bool) bool {
+		// Equal values have equal bytes.
+		if inA && inB && bytes.Equal(a.Value(), b.Value()) {
+			counts.CountSame(1)
+			return true
+		}
+		x, y := a, b
+		if !inA {
+			x = nil
+		}
+		if !inB {
+			y = nil
+		}
+		failed = c.key(shown, counts, x, y)
+		return failed == nil
+	})
+	return errors.Join(failed, txn.ContextError(err))
+}
+
+// key reports a key that differs; the cursor of a side that does not have it is nil.
+func (c *comparison) key(shown diff.Primitive, counts *diff.Counts, a, b *txn.Cursor) error {
+	e := DiffEntry{Primitive: shown, Op: diff.Changed}
+	var values [2]Value
+	for i, cursor := range []*txn.Cursor{a, b} {
+		if cursor == nil {
+			continue
+		}
+		e.Key = cursor.Key()
+		version := &e.VersionA
+		if i == 1 {
+			version = &e.VersionB
+		}
+		*version = cursor.Entry().Version
+		var err error
+		if !c.detailed() {
+			continue
+		}
+		if values[i], err = codec.DecodeValue(cursor.Value()); err != nil {
+			return err
+		}
+	}
+	switch {
+	case a == nil:
+		e.Op = diff.Added
+	case b == nil:
+		e.Op = diff.Removed
+	}
+	counts.Count(e.Op)
+	if !c.detailed() {
+		return c.emit(e)
+	}
+	e.Key = strings.Clone(e.Key)
+	if shown == diff.Extensions {
+		var err error
+		if e.Extension, e.Key, err = splitExtension(e.Key); err != nil {
+			return err
+		}
+	}
+	e.Changes = c.changes(e.Op, values[0], values[1])
+	return c.emit(e)
+}
+
+// changes are the differences inside two values; the one that an Op does not have is not looked at.
+func (c *comparison) changes(op DiffOp, a, b Value) diff.Changes {
+	switch op {
+	case diff.Added:
+		return diff.Whole(b, op, c.limits)
+	case diff.Removed:
+		return diff.Whole(a, op, c.limits)
+	}
+	return diff.Values(a, b, c.limits)
+}
+
+// records compares the runs' records, and fills in what is known of the sides.
+func (c *comparison) records() error {
+	var records [2]Value
+	for i, shown := range []*diff.Side{&c.report.A, &c.report.B} {
+		s := c.sides[i]
+		info, err := s.view.Record().Info(c.ctx)
+		if err != nil && !errors.Is(err, ErrRunNotFound) { // a version before the run began
+			return err
+		}
+		if records[i], err = recordValue(&info); err != nil {
+			return err
+		}
+		*shown = diff.Side{Run: s.run.id, Version: s.view.Version(), Agent: info.Agent}
+		if info.Status.Valid() {
+			shown.Status = info.Status.String()
+		}
+		sum, err := s.view.Traces().RollupRun(c.ctx)
+		if err != nil {
+			return err
+		}
+		events, err := s.view.Events().Len(c.ctx)
+		if err != nil {
+			return err
+		}
+		shown.Totals = diff.Totals{
+			Commits: int64(info.Commits), Events: int64(events), Spans: int64(sum.Spans),
+			Errors: int64(sum.Errors), InputTokens: sum.InputTokens,
+			OutputTokens: sum.OutputTokens, Cost: int64(sum.Cost), Duration: sum.Duration,
+		}
+	}
+	c.report.Record = diff.Values(records[0], records[1], c.limits)
+	return nil
+}
+
+// recordValue is what is compared of a run's record.
+func recordValue(i *RunInfo) (Value, error) {
+	entries := map[string]Value{}
+	for _, f := range []struct{ name, text string }{
+		{"tenant", i.Tenant}, {"app", i.App}, {"agent", i.Agent}, {"parent", i.Parent},
+		{"error", i.Error},
+	} {
+		if f.text != "" {
+			entries[f.name] = codec.String(f.text)
+		}
+	}
+	if i.Status.Valid() {
+		entries["status"] = codec.String(i.Status.String())
+	}
+	if !i.Metadata.IsNull() {
+		entries["metadata"] = i.Metadata
+	}
+	if len(i.Tags) > 0 {
+		tags, err := codec.ValueOf(i.Tags)
+		if err != nil {
+			return Value{}, err
+		}
+		entries["tags"] = tags
+	}
+	return codec.Map(entries)
+}
+
+// stateBefore says what differs in keys and cells just before a divergence.
+func (c *comparison) stateBefore(at *Divergence) error {
+	before := &comparison{
+		ctx: c.ctx, o: c.o, limits: c.limits, report: &Diff{Entries: []DiffEntry{}},
+	}
+	before.o.Details = min(c.o.Details, stateDetails)
+	defer before.close()
+	for i, version := range []uint64{at.VersionA, at.VersionB} {
+		v, err := c.sides[i].run.At(c.ctx, version)
+		if errors.Is(err, backend.ErrPruned) {
+			return nil // the steps are still there, what was written beside them is not
+		}
+		if err != nil {
+			return err
+		}
+		before.sides[i] = side{run: c.sides[i].run, view: v}
+	}
+	if err := before.state(); err != nil {
+		return err
+	}
+	r := before.report
+	at.State = &diff.StateBefore{State: r.State, Entries: r.Entries, Omitted: r.Omitted}
+	return nil
+}
