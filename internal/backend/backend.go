@@ -142,13 +142,14 @@ type Reader interface {
 // Backend is a commit authority. All methods are safe for concurrent use.
 type Backend interface {
 	Reader
+	Retainer
 
 	// AllocateScope gives out a scope number that was never given out before, also not before a
 	// crash. Errors: ErrStorage, ErrReadOnly, ErrClosed.
 	AllocateScope(ctx context.Context) (codec.Scope, error)
 
 	// Begin pins the published version for a read-write transaction: until the pin is released the
-	// authority can validate reads made at that version. Views need no pin.
+	// authority can validate reads made at that version. Views need no pin; see Retain.
 	// Cost: independent of the size of the store. Errors: ErrClosed.
 	Begin() (Pin, error)
 

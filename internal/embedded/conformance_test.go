@@ -41,6 +41,7 @@ func newEnv(t testing.TB, mode Mode, spilling bool, also ...func(*Options)) back
 	clock := backendtest.NewClock()
 	o := memOptions()
 	o.Mode, o.Clock, o.SweepInterval, o.evictEagerly = mode, clock.Now, -1, spilling
+	o.readGrace = -1
 	for _, change := range also {
 		change(&o)
 	}

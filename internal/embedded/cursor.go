@@ -28,6 +28,9 @@ func (d *DB) Scan(
 	if at == 0 {
 		return &failedCursor{} // nothing exists at version 0
 	}
+	if err := st.refuse(s, p, at); err != nil {
+		return &failedCursor{err: err}
+	}
 	c := &cursor{db: d, ctx: ctx, state: st, handle: s, primitive: p, rng: r, at: at}
 	if st.mem.Complete() {
 		c.mem = memCursors.Get().(*memtable.Cursor)
@@ -165,6 +168,14 @@ func (c *cursor) nextInStore() bool {
 			return c.stop(err)
 		}
 		c.store = store
+		// From here on the walk is on what was there when it was opened.
+		st, err := c.db.stillThere(c.ctx, c.handle, c.state)
+		if c.state = st; err == nil {
+			err = st.refuse(c.handle, c.primitive, c.at)
+		}
+		if err != nil {
+			return c.stop(err)
+		}
 	}
 	key, rec, ok, err := c.store.next()
 	if !ok {

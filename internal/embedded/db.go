@@ -68,6 +68,9 @@ type DB struct {
 	keeper    *keeper
 	sweeper   *sweeper
 	graveyard *graveyard
+	retained  retentions
+	forks     forkSet
+	pruner    *pruner
 	space     *space
 	pressure  pressure
 
@@ -133,6 +136,7 @@ func (d *DB) Close() error {
 	}
 	d.sweeper.end()
 	d.graveyard.end()
+	d.pruner.close()
 	d.commitGate.Lock() // never given back: nobody may enter again
 	close(d.syncer.stop)
 	<-d.syncer.done

@@ -17,6 +17,8 @@
 //	sync.go       durability modes;  watermark.go  published and durable versions
 //	sweep.go      expired keys
 //	grave.go      a commit that deletes a run;  graveyard.go, freeing.go  what becomes of its space
+//	retain.go     what holds history, and what is refused;  retainforks.go  forks that hold it
+//	prune.go, prunewalk.go  retention at work;  reclaim.go  its space given back
 //	open.go       recovery;  guard.go, sentinel.go, keeper.go  what protects it
 //	storefs.go, storefile.go  what stands between Pebble and a failing disk;  fault.go  the first
 //	              failure

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -39,10 +40,17 @@ func (d *DB) Commits(
 		return none, err
 	}
 	c, err := d.extent(s.Number, at)
-	if _, gone := d.stillThere(ctx, s, st); gone != nil {
+	st, gone := d.stillThere(ctx, s, st)
+	if gone != nil {
 		return none, gone
 	}
-	return c, d.readFailed(err)
+	if err := errors.Join(d.readFailed(err), st.refuse(s, codec.Journal, at)); err != nil {
+		return none, err
+	}
+	if h := st.horizons.Load(); h != nil && h.first != 0 && c.Count > 0 {
+		c.First = h.first // its journal record may be gone
+	}
+	return c, nil
 }
 
 // extent reads the journal of a scope.

@@ -64,6 +64,7 @@ func newDB(o Options) *DB {
 	d := &DB{opts: o.withDefaults(), system: &backend.Scope{Number: codec.SystemScope}}
 	d.clock.wall = d.opts.Clock
 	d.graveyard = newGraveyard(d)
+	d.pruner = newPruner()
 	d.scopes.states = map[codec.Scope]*scopeState{}
 	d.pins.published = &d.published.version
 	d.fault = newFault()

@@ -63,6 +63,9 @@ type Options struct {
 	// by compactions; the longer takes the open after a crash.
 	WriteBuffer uint64
 
+	// readGrace is how old a version must be before Prune takes it from reads that hold nothing; 0:
+	// half a second, negative: not at all (tests).
+	readGrace time.Duration
 	// evictEagerly empties the memtable after every commit, as far as open transactions allow (tests).
 	evictEagerly bool
 	// load is what is worth a load of the hand-over, in bytes; 0: the default. Databases that evict
@@ -126,6 +129,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Clock == nil {
 		o.Clock = systemClock
+	}
+	if o.readGrace == 0 {
+		o.readGrace = defaultReadGrace
 	}
 	if o.SweepInterval == 0 {
 		o.SweepInterval = time.Second

@@ -302,7 +302,7 @@ func (p *plan) install() bool {
 		if s.state.phase.Load() != scopeUnknown {
 			continue
 		}
-		if !s.known {
+		if !s.known || s.facts.raised != p.db.retained.raised.Load() {
 			return false
 		}
 		if p.stale = p.db.installLocked(s.handle, s.state, s.facts); p.stale != 0 {

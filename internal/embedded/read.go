@@ -39,15 +39,24 @@ func (d *DB) Get(
 		if rand.Uint32()%hitSample == 0 {
 			d.counters.hits.Add(hitSample)
 		}
+		if err := st.refuse(s, p, at); err != nil {
+			return backend.Record{}, err
+		}
 		return rec, nil
 	}
 	// A scope leaves the memtable a moment before its deletion is published.
 	known := rec.Hint != 0 || st.phase.Load() == scopeGone
 	rec, err = d.getStored(ctx, s, p, key, at, known)
 	if err == nil {
-		_, err = d.stillThere(ctx, s, st)
+		st, err = d.stillThere(ctx, s, st)
 	}
-	return rec, err
+	if err == nil {
+		err = st.refuse(s, p, at)
+	}
+	if err != nil {
+		return backend.Record{}, err
+	}
+	return rec, nil
 }
 
 // remembered answers from memory if that can tell. If it cannot, the record has at most a Hint: it

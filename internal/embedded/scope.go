@@ -23,6 +23,8 @@ type scopeState struct {
 	retired atomic.Bool // dropped from the registry: look it up anew
 	phase   atomic.Uint32
 	goneAt  uint64 // version of the deletion; written before phase becomes scopeGone
+	// horizons say what retention has removed; nil: nothing. Known from phase scopeOpen on.
+	horizons atomic.Pointer[horizons]
 
 	// Guarded by the commit lock. Known from phase scopeOpen on.
 	status codec.Status // of the scope's record
@@ -106,6 +108,9 @@ type scopeFacts struct {
 	status codec.Status
 	last   uint64
 	events eventHead
+
+	horizons *horizons
+	raised   uint64 // retentions.raised, before they were read
 }
 
 // loadScope reads what a commit must know of a scope.
@@ -127,6 +132,10 @@ func (d *DB) loadScope(ctx context.Context, s *backend.Scope, at uint64) (scopeF
 		return f, fmt.Errorf("%w: %s: there is a new run under this id", backend.ErrScopeGone, s.Record)
 	}
 	f.status = scope.Status
+	f.raised = d.retained.raised.Load()
+	if f.horizons, err = d.loadHorizons(s.Number); err != nil {
+		return f, err
+	}
 	if f.last, err = d.lastCommitNumber(s.Number, at); err != nil {
 		return f, err
 	}
@@ -213,6 +222,7 @@ func (d *DB) installLocked(s *backend.Scope, st *scopeState, f scopeFacts) (stal
 		return rec.Version
 	}
 	st.status, st.last, st.events = f.status, f.last, f.events
+	st.horizons.Store(f.horizons)
 	st.phase.Store(scopeOpen)
 	return 0
 }
@@ -249,12 +259,14 @@ func (d *DB) buryLocked(n codec.Scope, version uint64) {
 	st.goneAt = version
 	st.phase.Store(scopeGone)
 	d.table.DropScope(st.mem)
+	d.forks.bury(n)
 }
 
 // watchLocked takes note of a scope record that was put, so that what it says rules from this
 // commit on. REQUIRES: the commit lock, and a value that decodes.
 func (d *DB) watchLocked(value []byte) {
 	rec, _ := codec.DecodeScopeRecord(value) // was checked by arrange
+	d.forks.note(rec)
 	if st := d.scopes.get(rec.Number); st != nil && rec.Number != 0 {
 		st.status = rec.Status
 		if rec.Status != codec.Active {
@@ -324,7 +336,8 @@ func (d *DB) readScope(ctx context.Context, s *backend.Scope) (stale uint64, err
 	}
 	d.commitLock.Lock()
 	defer d.commitLock.Unlock()
-	if st := d.stateLocked(s); st.phase.Load() == scopeUnknown && !pin.ended.Load() {
+	if st := d.stateLocked(s); st.phase.Load() == scopeUnknown && !pin.ended.Load() &&
+		facts.raised == d.retained.raised.Load() {
 		return d.installLocked(s, st, facts), nil
 	}
 	return 0, nil

@@ -11,7 +11,7 @@ import (
 type counters struct {
 	commits, readOnly, conflicts, refused, tooOld atomic.Uint64
 	bytesLogged, hits, storeReads, spilled        atomic.Uint64
-	expired, syncs                                atomic.Uint64
+	expired, syncs, pruned, prunedBytes           atomic.Uint64
 	syncTime, slowestSync                         atomic.Int64 // nanoseconds
 }
 
@@ -38,6 +38,7 @@ func (d *DB) Stats() backend.Stats {
 		MemtableBytes: d.table.Bytes(), MemtableKeys: d.table.Keys(), Spilled: c.spilled.Load(),
 		OpenPins: d.pins.count(), Expired: c.expired.Load(),
 		Freed: d.graveyard.freed.Load(), Unfreed: int64(d.graveyard.count()),
+		Pruned: c.pruned.Load(), PrunedBytes: c.prunedBytes.Load(),
 	}
 	if d.storeGate.TryRLock() {
 		defer d.storeGate.RUnlock()

@@ -63,8 +63,9 @@ func (d *DB) tailPage(ctx context.Context, from, upTo uint64) ([]backend.Commit,
 		return nil, d.readFailed(err)
 	}
 	var page []backend.Commit
+	told := horizonCache{}
 	for ok := it.First(); ok && len(page) < tailPage; ok = it.Next() {
-		c, err := d.decodeCommit(it)
+		c, err := d.decodeCommit(it, told)
 		if err != nil {
 			return page, d.readFailed(closeIter(it, err))
 		}
@@ -74,7 +75,7 @@ func (d *DB) tailPage(ctx context.Context, from, upTo uint64) ([]backend.Commit,
 }
 
 // decodeCommit reads the commit record under an iterator and the journal records it names.
-func (d *DB) decodeCommit(it *pebble.Iterator) (backend.Commit, error) {
+func (d *DB) decodeCommit(it *pebble.Iterator, told horizonCache) (backend.Commit, error) {
 	version, err := codec.DecodeCommitKey(it.Key())
 	if err != nil {
 		return backend.Commit{}, err
@@ -89,34 +90,63 @@ func (d *DB) decodeCommit(it *pebble.Iterator) (backend.Commit, error) {
 	}
 	c := backend.Commit{CommitRecord: rec}
 	for _, s := range rec.Scopes {
-		changes, gone, err := d.changes(s, version)
+		x, err := d.changes(s, version, told)
 		if err != nil {
 			return backend.Commit{}, err
 		}
-		c.Scopes = append(c.Scopes, backend.ScopeChanges{
-			Scope: s.Scope, Number: s.Number, Changes: changes, Gone: gone,
-		})
+		c.Scopes = append(c.Scopes, x)
 	}
 	return c, nil
 }
 
-// changes reads what a commit changed in one scope, if the scope was not deleted since.
+// changes reads what a commit changed in one scope, if the scope was not deleted since, and its
+// journal not pruned.
 func (d *DB) changes(
-	s codec.ScopeCommit, version uint64,
-) (list []codec.Change, gone bool, err error) {
+	s codec.ScopeCommit, version uint64, told horizonCache,
+) (x backend.ScopeChanges, err error) {
+	x = backend.ScopeChanges{Scope: s.Scope, Number: s.Number}
 	if v := d.graveyard.version(s.Scope); v != 0 && v <= d.published.load() {
-		return nil, true, nil
+		x.Gone = true
+		return x, nil
 	}
-	list, err = d.journal(s.Scope, s.Number, version)
+	if x.Pruned, err = told.journal(d, s.Scope, version); x.Pruned != 0 || err != nil {
+		return x, err
+	}
+	x.Changes, err = d.journal(s.Scope, s.Number, version)
 	if !errors.Is(err, errNoJournal) {
-		return list, false, err
+		return x, err
 	}
-	// A deleted scope is freed as a whole, in one step.
+	// It may have been pruned a moment ago. A deleted scope is freed as a whole, in one step.
+	delete(told, s.Scope)
+	pruned, failed := told.journal(d, s.Scope, version)
+	if x.Pruned = pruned; failed != nil || pruned != 0 {
+		return x, failed
+	}
 	empty, failed := d.noKeys(s.Scope)
-	if failed != nil || empty {
-		return nil, empty, failed
+	if x.Gone = empty; failed != nil || empty {
+		return x, failed
 	}
-	return nil, false, err
+	return x, err
+}
+
+// horizonCache has the horizons of the journals that a page of commits is about.
+type horizonCache map[codec.Scope]uint64
+
+// journal returns the horizon of a scope's journal if a version lies below it, else 0.
+func (c horizonCache) journal(d *DB, n codec.Scope, version uint64) (uint64, error) {
+	horizon, ok := c[n]
+	if !ok {
+		h, err := d.horizonsOf(n)
+		if err != nil {
+			return 0, err
+		}
+		horizon = h.known().Of(codec.Journal)
+		c[n] = horizon
+	}
+	if version < horizon {
+		return horizon, nil
+	}
+	return 0, nil
 }
 
 // noKeys tells whether the store holds no key of a scope.

@@ -85,6 +85,7 @@ func Checks() []Check {
 		{"Indexes", indexChecks},
 		{"ScopeRaces", scopeRaceChecks},
 		{"Deletion", deletionChecks},
+		{"Retention", retentionChecks},
 		{"Appends", appendChecks},
 		{"Versions", versionChecks},
 		{"Tail", tailChecks},

@@ -34,6 +34,7 @@ func (b *Backend) bury(ended map[key]codec.Scope, writes []backend.Write) {
 	}
 	for k, s := range ended {
 		b.dead[s] = true
+		delete(b.horizons, s)
 		b.stats.Freed++
 		for in := range b.records {
 			if in.scope == s {
@@ -62,6 +63,8 @@ func (b *Backend) told(c backend.Commit) backend.Commit {
 	for i, s := range c.Scopes {
 		if b.dead[s.Scope] {
 			c.Scopes[i].Changes, c.Scopes[i].Gone = nil, true
+		} else if horizon := b.horizons[s.Scope].Of(codec.Journal); c.Version < horizon {
+			c.Scopes[i].Changes, c.Scopes[i].Pruned = nil, horizon
 		}
 	}
 	return c

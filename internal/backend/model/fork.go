@@ -76,6 +76,7 @@ func (b *Backend) watch(k key, w backend.Write) {
 			copies[k] = b.versions(k, math.MaxUint64)
 		}
 	}
+	b.horizons[r.Number] = b.horizonsOf(r.Number) // what it has copies of, it reads no better
 	o.flattened = true
 	b.origins[r.Number] = o
 	for k, chain := range copies {
@@ -119,6 +120,10 @@ func (b *Backend) admitForks(r *backend.Request) error {
 		if record.ForkVersion > b.published {
 			return fmt.Errorf("commit: fork %s at version %d, the newest is %d: %w", w.Key,
 				record.ForkVersion, b.published, codec.ErrInvalidArgument)
+		}
+		err = b.unprunedFork(parent, record.ForkVersion)
+		if err != nil {
+			return fmt.Errorf("commit: fork %s of %s: %w", w.Key, parent.Record, err)
 		}
 		b.begin(record)
 	}

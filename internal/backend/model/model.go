@@ -38,6 +38,7 @@ type store struct {
 	origins   map[codec.Scope]origin // of forks
 	dead      map[codec.Scope]bool   // deleted
 	stats     backend.Stats
+	retained
 }
 
 // space is one primitive of one scope; key is one key in it.
@@ -79,6 +80,8 @@ func New(now func() time.Time) *Backend {
 		logs:    map[codec.Scope]eventLog{},
 		origins: map[codec.Scope]origin{},
 		dead:    map[codec.Scope]bool{},
+
+		retained: newRetained(),
 	}}
 }
 
@@ -89,6 +92,8 @@ func (b *Backend) Reopen() *Backend {
 	defer b.mu.Unlock()
 	b.closed = true
 	b.stats = backend.Stats{}
+	clear(b.held)
+	clear(b.pins)
 	b.time = 0 // what was told is forgotten, what was committed is not
 	if n := len(b.commits); n > 0 {
 		b.time = b.commits[n-1].Time
@@ -184,7 +189,9 @@ func (b *Backend) Begin() (backend.Pin, error) {
 		return nil, fmt.Errorf("begin: %w", backend.ErrClosed)
 	}
 	b.stats.OpenPins++
-	return &pin{b: b, version: b.published}, nil
+	p := &pin{b: b, version: b.published}
+	b.pins[p] = true
+	return p, nil
 }
 
 type pin struct {
@@ -201,6 +208,7 @@ func (p *pin) Release() {
 	p.b.mu.Lock()
 	defer p.b.mu.Unlock()
 	p.b.stats.OpenPins--
+	delete(p.b.pins, p)
 }
 
 // usable answers for calls that need an open store and a live context. Callers hold mu.

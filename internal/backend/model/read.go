@@ -17,7 +17,11 @@ func (b *Backend) Get(
 ) (backend.Record, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.readable(ctx, s); err != nil {
+	err := b.readable(ctx, s)
+	if err == nil {
+		err = b.unpruned(s, p, at)
+	}
+	if err != nil {
 		return backend.Record{}, fmt.Errorf("get %s: %w", codec.FormatKey(s.Number, p, user), err)
 	}
 	return b.at(keyOf(s, p, user), at), nil
@@ -70,7 +74,11 @@ func (b *Backend) Scan(
 ) backend.Cursor {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.readable(ctx, s); err != nil {
+	err := b.readable(ctx, s)
+	if err == nil {
+		err = b.unpruned(s, p, at)
+	}
+	if err != nil {
 		return &cursor{err: fmt.Errorf("scan: %w", err)}
 	}
 	c := &cursor{}
@@ -163,7 +171,11 @@ func (b *Backend) Commits(
 ) (backend.ScopeCommits, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.readable(ctx, s); err != nil {
+	err := b.readable(ctx, s)
+	if err == nil {
+		err = b.unpruned(s, codec.Journal, min(at, b.published))
+	}
+	if err != nil {
 		return backend.ScopeCommits{}, fmt.Errorf("commits of scope %d: %w", s.Number, err)
 	}
 	return b.extent(s.Number, at), nil
