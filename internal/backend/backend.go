@@ -268,6 +268,8 @@ type Stats struct {
 	MemtableBytes int64
 	MemtableKeys  int64
 	Spilled       uint64 // entries evicted from memory
+	HistoryKeys   uint64 // entries of the store that Versions and Journal went over
+	HistoryBytes  uint64 // and their bytes
 	OpenPins      int64
 	Expired       uint64 // keys deleted by the sweeper
 	Freed         uint64 // deleted scopes whose space was freed

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"iter"
 
 	"github.com/inmem-db/inmem/pkg/codec"
 )
@@ -16,6 +17,23 @@ type History interface {
 	// VersionAt returns the greatest version whose commit time is at or before a time in Unix
 	// nanoseconds; 0 if there is none. Cost: the logarithm of the number of versions, in seeks.
 	VersionAt(ctx context.Context, time int64) (uint64, error)
+
+	// Versions yields the records of a key at or below version at, tombstones included, newest
+	// first. Expiry is not judged. An error is yielded once and last; if retention has removed what
+	// came before the last record, it is a *PrunedError. Cost: by what is yielded.
+	Versions(
+		ctx context.Context, s *Scope, p codec.Primitive, key string, at uint64,
+	) iter.Seq2[Record, error]
+
+	// Journal yields the commits of a scope in their order, each once and without a gap, those of
+	// its lineage included. An error is yielded once and last: those of Get, *PrunedError if
+	// something that was asked for lies below a horizon. What is committed during the walk may be
+	// yielded or not. Between two steps the walk holds nothing, so it may pause for ever.
+	//
+	// Cost: what is yielded, in entries of the scope's own history, whatever else the store holds;
+	// Stats.HistoryKeys and HistoryBytes count it. It reads ahead in pages that grow with the walk,
+	// and holds one page in memory: at most some tens of megabytes beyond the largest commit.
+	Journal(ctx context.Context, s *Scope, r JournalRange) iter.Seq2[JournalEntry, error]
 }
 
 // JournalValues says what a walk over a journal tells of each change.

@@ -12,6 +12,7 @@ type counters struct {
 	commits, readOnly, conflicts, refused, tooOld atomic.Uint64
 	bytesLogged, hits, storeReads, spilled        atomic.Uint64
 	expired, syncs, pruned, prunedBytes           atomic.Uint64
+	historyKeys, historyBytes                     atomic.Uint64
 	syncTime, slowestSync                         atomic.Int64 // nanoseconds
 }
 
@@ -36,6 +37,7 @@ func (d *DB) Stats() backend.Stats {
 		SlowestSync:  time.Duration(c.slowestSync.Load()),
 		MemtableHits: c.hits.Load(), StoreReads: c.storeReads.Load(),
 		MemtableBytes: d.table.Bytes(), MemtableKeys: d.table.Keys(), Spilled: c.spilled.Load(),
+		HistoryKeys: c.historyKeys.Load(), HistoryBytes: c.historyBytes.Load(),
 		OpenPins: d.pins.count(), Expired: c.expired.Load(),
 		Freed: d.graveyard.freed.Load(), Unfreed: int64(d.graveyard.count()),
 		Pruned: c.pruned.Load(), PrunedBytes: c.prunedBytes.Load(),

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"iter"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -131,4 +132,83 @@ func searchTime(it *pebble.Iterator, at uint64, time int64) (uint64, error) {
 		}
 	}
 	return low, nil
+}
+
+// versionsPage is how many versions of a key one iterator reads.
+const versionsPage = 128
+
+// Versions implements backend.History.
+func (d *DB) Versions(
+	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,
+) iter.Seq2[backend.Record, error] {
+	return func(yield func(backend.Record, error) bool) {
+		for next := at; ; {
+			page, more, err := d.versionsPage(ctx, s, p, key, next)
+			for i := range page {
+				if !yield(page[i], nil) {
+					return
+				}
+				next = page[i].Version - 1
+			}
+			if err != nil {
+				yield(backend.Record{}, err)
+				return
+			}
+			if !more || next == 0 {
+				return
+			}
+		}
+	}
+}
+
+// versionsPage reads versions of a key at or below a version, newest first, and tells whether there
+// may be more.
+func (d *DB) versionsPage(
+	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,
+) (page []backend.Record, more bool, err error) {
+	if d.closed.Load() {
+		return nil, false, backend.ErrClosed
+	}
+	st, err := d.readable(ctx, s)
+	if err != nil {
+		return nil, false, err
+	}
+	at, leave, err := d.enterStore(ctx, at)
+	if err != nil || at == 0 {
+		return nil, false, err
+	}
+	defer leave()
+	page, more, err = d.readVersions(s.Number, p, key, at)
+	if _, gone := d.stillThere(ctx, s, st); gone != nil {
+		return nil, false, gone
+	}
+	return page, more, d.readFailed(err)
+}
+
+// readVersions reads a page of a key's versions from the store.
+func (d *DB) readVersions(
+	n codec.Scope, p codec.Primitive, key string, at uint64,
+) (page []backend.Record, more bool, err error) {
+	from, err := codec.AppendKey(nil, n, p, key)
+	if err != nil {
+		return nil, false, err
+	}
+	it, err := d.store.NewIter(&pebble.IterOptions{})
+	if err != nil {
+		return nil, false, err
+	}
+	size := 0
+	for more = it.SeekPrefixGE(codec.AppendVersion(from, at)); more; more = it.Next() {
+		if len(page) == versionsPage || size > pageBytes {
+			break
+		}
+		var rec backend.Record
+		if rec, err = d.decodeEntry(it); err != nil {
+			break
+		}
+		page = append(page, rec)
+		size += len(rec.Value)
+	}
+	d.noteHistory(it)
+	return page, more, closeIter(it, err)
 }

@@ -267,6 +267,7 @@ func (p *play) compareEverything() {
 	for _, s := range p.scopes {
 		w.wantTypes(s, p.last)
 		p.sameCommits(s)
+		w.wantJournalFrom(s, p.from)
 	}
 }
 

@@ -92,6 +92,7 @@ func Checks() []Check {
 		{"Commits", commitsChecks},
 		{"Durable", durableChecks},
 		{"Times", timeChecks},
+		{"Journal", journalChecks},
 		{"Reopen", reopenChecks},
 		{"Lifecycle", lifecycleChecks},
 		{"Races", raceChecks},
