@@ -22,9 +22,9 @@ import (
 //	copy     Pebble links the tables and copies the rest; while it copies the logs nothing goes
 //	         into them (outside.go). Commits of a database that does not wait for the disk are
 //	         queued meanwhile; the others wait
-//	settle   the copy is opened, its log replayed and its newest commit looked for, which is the
-//	         version of the checkpoint; everything goes into tables, and the copy is closed
-//	mark     the copy gets the sentinel of a closed database, under an id of its own
+//	settle   the copy is opened without changing it and its newest commit looked for, which is the
+//	         version of the checkpoint; then it gets the sentinel of a closed database, under an id
+//	         of its own
 //	place    one rename
 //
 // The version is looked for and not foreseen, because what is committed while the tables are linked
@@ -66,14 +66,14 @@ func (d *DB) checkpoint(ctx context.Context, dir string) (info backend.Checkpoin
 		return info, err
 	}
 	defer func() { err = errors.Join(err, stage.close()) }()
-	if info, err = d.copyTo(ctx, stage.dir); err != nil {
+	if info, err = d.copyTo(ctx, stage); err != nil {
 		return info, err
 	}
 	return info, stage.finish()
 }
 
-// copyTo makes a copy of the database in a directory that does not exist.
-func (d *DB) copyTo(ctx context.Context, dir string) (info backend.CheckpointInfo, err error) {
+// copyTo makes a copy of the database.
+func (d *DB) copyTo(ctx context.Context, stage *staging) (info backend.CheckpointInfo, err error) {
 	if err := d.syncNow(); err != nil {
 		return info, err
 	}
@@ -86,38 +86,44 @@ func (d *DB) copyTo(ctx context.Context, dir string) (info backend.CheckpointInf
 	}
 	// What is known to be there before the copy begins must be in it.
 	s := d.keeper.says()
-	s.ID, s.State, s.Boot, s.Manifest, s.ManifestSize = id.String(), stateOpen, d.boot, "", 0
+	s.ID, s.State, s.Boot = id.String(), stateOpen, d.boot+1 // who was at work is not there
 	s.Durable, s.Flushed, s.Versions = d.durable.load(), d.flushed.Load(), maxVersion
-	o := &outside{db: d, ctx: ctx, dir: dir}
+	o := &outside{db: d, ctx: ctx, dir: stage.work} // Pebble syncs the parent, too
 	d.fs.outside.Store(o)
-	err = d.copyStore(o)
+	err = d.copyStore(o, stage.dir)
 	d.fs.outside.Store(nil)
 	if err != nil {
 		return info, err
 	}
 	info.Held = o.held
 	s.Scopes = d.lastScope.Load()
-	if info.Version, err = settleCopy(ctx, d.opts, dir, s); err != nil {
+	if err := errors.Join(ctx.Err(), s.settle(d.opts, stage.dir)); err != nil {
 		return info, err
 	}
+	info.Version = s.Durable
 	if info.Version > d.durable.load() { // it must not outlive what it is a copy of
 		if err := d.syncNow(); err != nil {
 			return info, err
 		}
 	}
-	info.Files, info.Bytes, err = measureDir(d.opts.FS, dir)
+	info.Files, info.Bytes, err = measureDir(d.opts.FS, stage.dir)
 	return info, placeFailed(err)
 }
 
 // copyStore has Pebble copy itself.
-func (d *DB) copyStore(o *outside) (err error) {
+func (d *DB) copyStore(o *outside, dir string) (err error) {
 	defer o.release()
 	defer func() {
+		// Pebble panics where it cannot sync a marker; it holds none of its locks then.
 		if v := recover(); v != nil {
-			err = fmt.Errorf("%w: copy: %v", backend.ErrStorage, v)
+			cause, ok := v.(error)
+			if !ok {
+				cause = fmt.Errorf("%v", v)
+			}
+			err = placeFailed(cause)
 		}
 	}()
-	err = d.store.Checkpoint(o.dir)
+	err = d.store.Checkpoint(dir)
 	if stopped := o.err(); err != nil && stopped != nil {
 		return stopped
 	}
@@ -127,37 +133,31 @@ func (d *DB) copyStore(o *outside) (err error) {
 	return errors.Join(placeFailed(err), d.fault.err())
 }
 
-// settleCopy makes a closed database of a copy of one in use: its log, which ends anywhere, is
-// replayed and gone. The sentinel says what the copy must hold at least. It returns the version of
-// the newest commit.
-func settleCopy(
-	ctx context.Context, like Options, dir string, s sentinel,
-) (version uint64, err error) {
+// settle makes a closed database of a copy of one in use. It writes nothing but the sentinel: the
+// log that was copied is replayed in memory, to find the newest commit in it, and by the first who
+// opens the copy. (Were Pebble to move it into tables here, a failing disk could end the process:
+// it panics in the background where it cannot sync a directory.)
+func (s *sentinel) settle(like Options, dir string) error {
 	c := newDB(Options{
-		Dir: dir, FS: like.FS, Mode: Strict, Clock: like.Clock, WriteBuffer: like.WriteBuffer,
-		CacheSize: 1, Logger: slog.New(slog.DiscardHandler),
+		Dir: dir, FS: like.FS, Mode: Strict, WriteBuffer: like.WriteBuffer, CacheSize: 1,
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	c.cache = pebble.NewCache(c.opts.CacheSize)
-	if err := c.replay(s); err != nil {
-		c.cache.Unref()
-		return 0, err
+	defer c.cache.Unref()
+	if err := c.rehearse(*s); err != nil {
+		return err
 	}
-	defer func() { err = placeFailed(errors.Join(err, ctx.Err())) }()
-	err = c.verify(s)
-	if err == nil {
-		s.Boot = c.boot
-		c.order.version = c.order.commit
-		c.lastScope.Store(s.Scopes)
-		c.keeper = newKeeper(c, s)
-		err = c.fs.release()
+	name, err := currentManifest(like.FS, dir)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = c.flushTables()
+	whole, err := scanManifest(like.FS, dir, name, true)
+	if err != nil {
+		return err
 	}
-	if err := errors.Join(c.readFailed(err), c.closeStore()); err != nil {
-		return 0, err
-	}
-	return c.order.commit, c.keeper.close(c.order.commit)
+	s.State, s.Manifest, s.ManifestSize = stateClean, name, uint64(whole)
+	s.Durable, s.Versions = c.report.Last, c.report.Last
+	return placeFailed(writeSentinel(like.FS, dir, *s))
 }
 
 // measureDir counts the files of a directory and their bytes.

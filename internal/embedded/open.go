@@ -43,7 +43,8 @@ type Report struct {
 //
 //	lock       the directory, against a second process
 //	guard      read the sentinel, check the files it vouches for
-//	rehearse   after a crash: Pebble opens read-only, and what it found is verified
+//	rehearse   where the log may hold commits, after a crash and of a checkpoint: Pebble opens
+//	           read-only, and what it found is verified
 //	replay     Pebble opens; it may delete nothing yet
 //	verify     the newest commits are there, without a hole
 //	mark       the sentinel says that the directory is in use; numbers go on above its ceilings
@@ -123,7 +124,7 @@ func (d *DB) openStore() error {
 	if err != nil {
 		return err
 	}
-	if s.State == stateOpen {
+	if s.State == stateOpen || s.Flushed < s.Durable {
 		if err := d.rehearse(s); err != nil {
 			return err
 		}
@@ -240,7 +241,8 @@ func (d *DB) replay(s sentinel) error {
 				_ = closePebble(d.store)
 			}
 		}()
-		return fmt.Errorf("%w: the store does not come to rest after a failure", backend.ErrStorage)
+		return fmt.Errorf("%w: the store does not come to rest after a failure: %w",
+			backend.ErrStorage, d.fs.openError)
 	}
 }
 

@@ -52,7 +52,7 @@ func newStaging(vfsys vfs.FS, place string) (*staging, error) {
 		if errors.As(err, &path) {
 			return nil, placeFailed(err)
 		}
-		return nil, fmt.Errorf("%w: a checkpoint or restore to %s is under way (%v)",
+		return nil, fmt.Errorf("%w: a checkpoint or restore to %s is under way: %w",
 			backend.ErrLocked, place, err)
 	}
 	if err := vfsys.RemoveAll(s.dir); err != nil {

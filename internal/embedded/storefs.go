@@ -31,8 +31,9 @@ type storeFS struct {
 	onFault func(op string, err error)
 	onSync  func(took time.Duration) // of a log
 	serving atomic.Bool
-	// openFailed is closed by the first failure before serving.
+	// openFailed is closed by the first failure before serving, which is openError.
 	openFailed chan struct{}
+	openError  error
 	openOnce   sync.Once
 	// synced is how much of the MANIFEST written last is on stable storage.
 	synced atomic.Pointer[syncedFile]
@@ -82,7 +83,10 @@ func (s *storeFS) failed(op string, err error) error {
 	switch {
 	case err == nil:
 	case !s.serving.Load():
-		s.openOnce.Do(func() { close(s.openFailed) })
+		s.openOnce.Do(func() {
+			s.openError = err
+			close(s.openFailed)
+		})
 	case s.fault.set(op, err):
 		s.onFault(op, err)
 	}
