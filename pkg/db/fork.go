@@ -67,6 +67,13 @@ func (r *Run) fork(ctx context.Context, o *ForkOptions) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.At > 0 { // the newest version is held by the transaction
+		hold, err := r.d.b.Retain(ctx, r.scope, o.At)
+		if err != nil {
+			return nil, txn.ContextError(err)
+		}
+		defer hold.Release()
+	}
 	id := uuid.UUID(n.ID).String()
 	child, err := r.d.createRun(ctx, id, &n, func(t *txn.Tx) error {
 		n.ForkVersion = o.At

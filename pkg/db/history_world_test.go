@@ -26,8 +26,6 @@ type authority struct {
 	// open opens the authority again. With lost it crashes before: of what was not synced this
 	// percentage is left. It returns the version of the newest commit that is there.
 	open func(lost int) uint64
-	// forks says whether it has forks.
-	forks bool
 	// crashes says whether open can lose anything.
 	crashes bool
 }
@@ -38,7 +36,7 @@ const lossless = -1
 func modelAuthority(_ testing.TB, clock *testClock) *authority {
 	m := model.New(clock.now)
 	return &authority{
-		b: m, epoch: 1, forks: true,
+		b: m, epoch: 1,
 		sweep: func() error { return m.Sweep(context.Background(), clock.now()) },
 		open:  func(int) uint64 { return m.Published() },
 	}

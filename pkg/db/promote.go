@@ -210,7 +210,7 @@ func (p *promoter) record(ctx context.Context, t *txn.Tx) (RunRecord, error) {
 // batch is one commit.
 func (p *promoter) batch(ctx context.Context, list []victim) error {
 	var losers, deleted int
-	_, err := p.d.m.Update(ctx, p.d.system, deletion, func(t *txn.Tx) error {
+	_, err := p.d.m.Update(ctx, nil, deletion, func(t *txn.Tx) error {
 		losers, deleted = 0, 0
 		system := t.Scope(p.d.system)
 		record, err := p.record(ctx, t)
@@ -245,7 +245,7 @@ func (p *promoter) batch(ctx context.Context, list []victim) error {
 // dropParent deletes the parent.
 func (p *promoter) dropParent(ctx context.Context) error {
 	for {
-		_, err := p.d.m.Update(ctx, p.d.system, deletion, func(t *txn.Tx) error {
+		_, err := p.d.m.Update(ctx, nil, deletion, func(t *txn.Tx) error {
 			if _, err := p.record(ctx, t); err != nil {
 				return err
 			}
