@@ -95,7 +95,8 @@ type prune struct {
 	before *horizons
 	after  *horizons
 	holds  []backend.Hold
-	dry    bool // count only
+	caps   map[uint64]uint64 // what a horizon is capped by: the newest commit at or below it
+	dry    bool              // count only
 	pace   pace
 	report backend.PruneReport
 }
@@ -129,7 +130,7 @@ func (d *DB) prune(
 	}
 	defer leave()
 	p := &prune{db: d, scope: s, asked: backend.Horizons(nil).Raise(o.Upto), dry: dry}
-	p.pace = pace{db: d, rate: o.Rate}
+	p.caps, p.pace = map[uint64]uint64{}, pace{db: d, rate: o.Rate}
 	err = p.run(ctx)
 	return p.report, d.ended(err)
 }
@@ -184,12 +185,33 @@ func (p *prune) run(ctx context.Context) error {
 	return p.finish(ctx)
 }
 
-// prepare makes sure that the scope exists, and that the forks are known.
+// prepare makes sure that the scope exists, and that the forks are known. Horizons are versions of
+// commits, like those that views are made at.
 func (p *prune) prepare(ctx context.Context) error {
 	if _, err := p.db.readable(ctx, p.scope); err != nil {
 		return err
 	}
+	for i, h := range p.asked {
+		version, err := p.commitAt(ctx, h.Version)
+		if err != nil {
+			return err
+		}
+		p.asked[i].Version = version
+	}
 	return p.db.knowForks(ctx)
+}
+
+// commitAt is the version of the newest commit at or below a version.
+func (p *prune) commitAt(ctx context.Context, version uint64) (uint64, error) {
+	at, ok := p.caps[version]
+	if ok {
+		return at, nil
+	}
+	at, _, err := p.db.NewestCommit(ctx, version)
+	if err == nil {
+		p.caps[version], p.caps[at] = at, at
+	}
+	return at, err
 }
 
 // settled returns a version below which no read is under way but those that hold it. Most reads
@@ -233,7 +255,11 @@ func (p *prune) decide(ctx context.Context, settled uint64) error {
 		if err != nil {
 			return err
 		}
-		if done, err := p.decideOn(st, settled, first); done || err != nil {
+		most, done, err := p.decideOn(st, settled, first)
+		if err == nil && !done {
+			_, err = p.commitAt(ctx, most)
+		}
+		if done || err != nil {
 			return err
 		}
 	}
@@ -249,36 +275,43 @@ func (p *prune) firstCommit(ctx context.Context, st *scopeState) (uint64, error)
 	return c.First, err
 }
 
-// decideOn decides with the locks that keep everything as it is. It answers false if the state of
-// the scope has gone meanwhile.
-func (p *prune) decideOn(st *scopeState, settled, first uint64) (bool, error) {
+// decideOn decides with the locks that keep everything as it is. It is not done if the state of the
+// scope has gone meanwhile, or if it has to know the newest commit at or below most.
+func (p *prune) decideOn(
+	st *scopeState, settled, first uint64,
+) (most uint64, done bool, err error) {
 	d := p.db
 	if !d.commitGate.TryRLock() {
-		return false, backend.ErrClosed
+		return 0, false, backend.ErrClosed
 	}
 	defer d.commitGate.RUnlock()
 	d.commitLock.Lock()
 	defer d.commitLock.Unlock()
 	if st.retired.Load() {
-		return false, nil
+		return 0, false, nil
 	}
 	if st.phase.Load() == scopeGone {
-		return false, goneError(p.scope)
+		return 0, false, goneError(p.scope)
 	}
 	d.retained.mu.Lock()
 	defer d.retained.mu.Unlock()
 	p.holds = p.holds[:0]
+	most = p.mostLocked(settled)
+	commit, known := p.caps[most]
+	if !known {
+		return most, false, nil
+	}
 	p.before = st.horizons.Load()
 	p.after = p.before
-	list := p.before.known().Raise(p.asked.Cap(p.mostLocked(settled)))
+	list := p.before.known().Raise(p.asked.Cap(commit))
 	if slices.Equal(list, p.before.known()) {
-		return true, nil
+		return most, true, nil
 	}
 	p.after = newHorizons(codec.HorizonRecord{Horizons: list, First: first, Pending: true})
 	if p.dry {
-		return true, nil
+		return most, true, nil
 	}
-	return true, p.setLocked(st)
+	return most, true, p.setLocked(st)
 }
 
 // mostLocked is the version above which no horizon may rise. It notes what holds them back.
@@ -304,7 +337,7 @@ func (p *prune) mostLocked(settled uint64) uint64 {
 			hold(backend.HeldByFork, n, upTo)
 		}
 	})
-	for r := range d.retained.held {
+	for r := d.retained.held; r != nil; r = r.next {
 		if _, ok := family[r.scope]; ok && r.version != 0 {
 			hold(backend.HeldByRetention, r.scope, r.version)
 		}

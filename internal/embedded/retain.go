@@ -112,7 +112,7 @@ type retentions struct {
 	raised atomic.Uint64
 
 	mu   sync.Mutex
-	held map[*retention]struct{} // guarded by mu
+	held *retention // guarded by mu: the newest of a list
 }
 
 // retention implements backend.Retention.
@@ -120,6 +120,9 @@ type retention struct {
 	set     *retentions
 	scope   codec.Scope // SystemScope stands for all
 	version uint64
+
+	prev, next *retention // guarded by set.mu
+	ended      bool       // guarded by set.mu
 }
 
 func (r *retention) Version() uint64 { return r.version }
@@ -127,16 +130,28 @@ func (r *retention) Version() uint64 { return r.version }
 func (r *retention) Release() {
 	r.set.mu.Lock()
 	defer r.set.mu.Unlock()
-	delete(r.set.held, r)
+	if r.ended {
+		return
+	}
+	r.ended = true
+	if r.prev != nil {
+		r.prev.next = r.next
+	} else {
+		r.set.held = r.next
+	}
+	if r.next != nil {
+		r.next.prev = r.prev
+	}
+	r.prev, r.next = nil, nil
 }
 
 func (r *retentions) add(x *retention) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.held == nil {
-		r.held = map[*retention]struct{}{}
+	if x.next = r.held; x.next != nil {
+		x.next.prev = x
 	}
-	r.held[x] = struct{}{}
+	r.held = x
 }
 
 // Retain implements backend.Retainer.

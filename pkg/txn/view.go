@@ -52,6 +52,11 @@ func (m *Manager) View(ctx context.Context, fn func(*View) error) error {
 	}
 	v := m.newView()
 	v.managed = true
+	hold, err := m.b.Retain(ctx, nil, v.at)
+	if err != nil {
+		return ContextError(err)
+	}
+	defer hold.Release()
 	defer v.ended.Store(true)
 	return fn(v)
 }
@@ -87,8 +92,12 @@ func (m *Manager) ViewAt(ctx context.Context, s *backend.Scope, version uint64) 
 }
 
 // retain keeps what a view of the past shows from being pruned.
-func (m *Manager) retain(context.Context, *backend.Scope, uint64) (*viewHold, error) {
-	return &viewHold{free: func() {}}, nil
+func (m *Manager) retain(ctx context.Context, s *backend.Scope, at uint64) (*viewHold, error) {
+	hold, err := m.b.Retain(ctx, s, at)
+	if err != nil {
+		return nil, err
+	}
+	return &viewHold{free: hold.Release}, nil
 }
 
 // Version is the version that the view shows.
