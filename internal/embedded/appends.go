@@ -57,7 +57,7 @@ func (p *plan) encodeAppends() error {
 func (p *plan) stampAppends(version uint64, now int64) {
 	for i := range p.scopes {
 		s := &p.scopes[i]
-		s.events, s.writes = eventHead{}, len(s.changes)
+		s.events, s.writes = s.facts.events, len(s.changes)
 		if s.state != nil {
 			s.events = s.state.events
 		}

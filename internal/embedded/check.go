@@ -22,7 +22,13 @@ func (p *plan) check() error {
 	}
 	for i := range p.scopes {
 		s := &p.scopes[i]
-		if s.created || s.handle.Number == codec.SystemScope {
+		if s.created {
+			if err := p.checkParent(s); err != nil {
+				return err
+			}
+			continue
+		}
+		if s.handle.Number == codec.SystemScope {
 			continue
 		}
 		if s.state.phase.Load() == scopeGone {
@@ -82,7 +88,7 @@ func (p *plan) checkKeys() error {
 	}
 	for i := range p.req.Reads {
 		r := &p.req.Reads[i]
-		if stamp, changed := p.changed(r); changed {
+		if stamp, changed := p.changed(i, r); changed {
 			failed = append(failed, backend.Conflict{
 				Scope: r.Scope.Number, Primitive: r.Primitive, Key: r.Key,
 				Expected: r.Stamp, Found: stamp,
@@ -92,6 +98,7 @@ func (p *plan) checkKeys() error {
 	for i := range p.ranges {
 		failed = p.ranges[i].check(p, failed)
 	}
+	failed = p.older.check(p, failed)
 	if len(failed) == 0 {
 		return nil
 	}
@@ -100,7 +107,7 @@ func (p *plan) checkKeys() error {
 
 // changed tells whether a key that was read has another stamp now. A key that the memtable does not
 // know is unchanged: it has no version newer than the request's pin.
-func (p *plan) changed(r *backend.Read) (stamp uint64, changed bool) {
+func (p *plan) changed(i int, r *backend.Read) (stamp uint64, changed bool) {
 	if r.Hint != 0 {
 		if stamp, ok := p.db.table.StampAt(memtable.Ref(r.Hint)); ok {
 			return stamp, stamp != r.Stamp
@@ -111,10 +118,12 @@ func (p *plan) changed(r *backend.Read) (stamp uint64, changed bool) {
 		return 0, false
 	}
 	rec, _, answer := st.mem.Newest(byte(r.Primitive), r.Key)
-	switch answer {
-	case memtable.Found:
+	switch {
+	case rec.Version == 0 && st.lineage.Load() != nil:
+		return p.older.changed(i, r) // it has no own record of the key
+	case answer == memtable.Found:
 		return rec.Stamp, rec.Stamp != r.Stamp
-	case memtable.Absent:
+	case answer == memtable.Absent:
 		return 0, r.Stamp != 0
 	}
 	return 0, false
@@ -169,6 +178,8 @@ func (p *plan) apply() {
 		s := &p.scopes[i]
 		if s.created {
 			s.state = p.db.addStateLocked(s.handle.Number, true)
+			s.state.extents = s.facts.extents
+			s.state.lineage.Store(s.facts.lineage)
 			s.state.phase.Store(scopeOpen)
 			remember(s.handle, s.state)
 		}
@@ -179,7 +190,7 @@ func (p *plan) apply() {
 	p.applyEvents()
 	for i := range p.scopes {
 		if s := &p.scopes[i]; s.number != 0 {
-			s.state.last = s.number
+			s.state.count(s.number, p.version)
 		}
 	}
 	p.db.order.commit = p.version

@@ -31,6 +31,9 @@ func (d *DB) Scan(
 	if err := st.refuse(s, p, at); err != nil {
 		return &failedCursor{err: err}
 	}
+	if st.lineage.Load() != nil {
+		return d.scanForked(ctx, s, p, r, at)
+	}
 	c := &cursor{db: d, ctx: ctx, state: st, handle: s, primitive: p, rng: r, at: at}
 	if st.mem.Complete() {
 		c.mem = memCursors.Get().(*memtable.Cursor)
@@ -60,6 +63,8 @@ type cursor struct {
 	primitive codec.Primitive
 	rng       backend.Range
 	at        uint64
+	above     uint64 // the scope's own records lie above it
+	all       bool   // tombstones are given out, too
 
 	mem     *memtable.Cursor // nil once the store is walked
 	store   *storeCursor
@@ -167,6 +172,7 @@ func (c *cursor) nextInStore() bool {
 		if err != nil {
 			return c.stop(err)
 		}
+		store.above, store.all = c.above, c.all
 		c.store = store
 		// From here on the walk is on what was there when it was opened.
 		st, err := c.db.stillThere(c.ctx, c.handle, c.state)

@@ -76,6 +76,8 @@ type DB struct {
 
 	times    recentTimes
 	marks    flushMarks
+	// flattened counts the scope records that said Flattened: see retold.
+	flattened atomic.Uint64
 	counters counters
 }
 

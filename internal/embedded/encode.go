@@ -175,9 +175,9 @@ func (p *plan) stamp(version uint64, now int64) {
 		if len(s.journal) == 0 {
 			continue
 		}
-		s.number = 1
+		s.number = s.facts.commits.Count + 1 // of a scope that comes into being
 		if s.state != nil {
-			s.number = s.state.last + 1
+			s.number = s.state.commits.Count + 1
 		}
 		rec.Scopes = append(rec.Scopes, codec.ScopeCommit{Scope: s.handle.Number, Number: s.number})
 	}

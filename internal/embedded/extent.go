@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -16,13 +15,12 @@ import (
 // newest commit at an older version.
 func (d *DB) Commits(
 	ctx context.Context, s *backend.Scope, at uint64,
-) (backend.ScopeCommits, error) {
+) (c backend.ScopeCommits, err error) {
 	var none backend.ScopeCommits
 	if d.closed.Load() {
 		return none, backend.ErrClosed
 	}
-	st, err := d.readable(ctx, s)
-	if err != nil {
+	if _, err := d.readable(ctx, s); err != nil {
 		return none, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -39,29 +37,16 @@ func (d *DB) Commits(
 	if err := d.handover.reach(at); err != nil {
 		return none, err
 	}
-	c, err := d.extent(s.Number, at)
-	st, gone := d.stillThere(ctx, s, st)
-	if gone != nil {
-		return none, gone
-	}
-	if err := errors.Join(d.readFailed(err), st.refuse(s, codec.Journal, at)); err != nil {
-		return none, err
-	}
-	if h := st.horizons.Load(); h != nil && h.first != 0 && c.Count > 0 {
-		c.First = h.first // its journal record may be gone
-	}
-	return c, nil
+	err = d.retold(func() error {
+		c, err = d.commitsAt(ctx, s, at)
+		return err
+	})
+	return c, err
 }
 
-// extent reads the journal of a scope.
-func (d *DB) extent(n codec.Scope, at uint64) (backend.ScopeCommits, error) {
-	lower, err := codec.AppendKey(nil, n, codec.Journal, "")
-	if err != nil {
-		return backend.ScopeCommits{}, err
-	}
-	it, err := d.store.NewIter(&pebble.IterOptions{
-		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, n, codec.Journal, ""),
-	})
+// extent reads the own journal of a scope, from a number on.
+func (d *DB) extent(n codec.Scope, first, at uint64) (backend.ScopeCommits, error) {
+	it, err := d.denseIter(n, codec.Journal, first)
 	if err != nil {
 		return backend.ScopeCommits{}, err
 	}
@@ -69,8 +54,14 @@ func (d *DB) extent(n codec.Scope, at uint64) (backend.ScopeCommits, error) {
 	return c, closeIter(it, err)
 }
 
-func searchJournal(
-	it *pebble.Iterator, n codec.Scope, at uint64,
+func searchJournal(it *pebble.Iterator, n codec.Scope, at uint64) (backend.ScopeCommits, error) {
+	return searchDense(it, n, codec.Journal, at)
+}
+
+// searchDense searches what is numbered without a gap, in the order of versions: the journal, or the
+// events, whose sequence numbers it calls Count.
+func searchDense(
+	it *pebble.Iterator, n codec.Scope, p codec.Primitive, at uint64,
 ) (c backend.ScopeCommits, err error) {
 	if !it.First() {
 		return c, it.Error()
@@ -94,7 +85,7 @@ func searchJournal(
 	// Commit c.Count lies at or below the version that is asked for, commit high above it.
 	for high-c.Count > 1 {
 		middle := c.Count + (high-c.Count)/2
-		key, err := codec.AppendKey(nil, n, codec.Journal, codec.EventUserKey(middle))
+		key, err := codec.AppendKey(nil, n, p, codec.EventUserKey(middle))
 		if err != nil {
 			return c, err
 		}
@@ -106,8 +97,8 @@ func searchJournal(
 			return c, err
 		}
 		if found != middle {
-			return c, fmt.Errorf("%w: journal record %d of scope %d is missing, found %d",
-				codec.ErrCorrupt, middle, n, found)
+			return c, fmt.Errorf("%w: record %d of %s of scope %d is missing, found %d",
+				codec.ErrCorrupt, middle, p, n, found)
 		}
 		if version <= at {
 			c.Last, c.Count = version, middle
@@ -118,7 +109,8 @@ func searchJournal(
 	return c, nil
 }
 
-// journalPlace is what the key of a journal record says: the number and the version of a commit.
+// journalPlace is what the key of a journal record says: the number and the version of a commit; or
+// that of an event.
 func journalPlace(key []byte) (number, version uint64, err error) {
 	_, _, user, version, err := codec.DecodeKey(key)
 	if err != nil {

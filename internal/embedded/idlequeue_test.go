@@ -40,7 +40,7 @@ func TestReadersBringNothingBackIntoIdleScopes(t *testing.T) {
 	require.NoError(t, forgetAll(db))
 	require.Nil(t, db.scopes.get(s.Number))
 	db.commitLock.Unlock()
-	db.offer(s, codec.KV, "old", read, pin, since)
+	db.offer(s, codec.KV, "old", read, pin, since, 0)
 	require.Equal(t, "second", value(t, db, s, "old", db.Published()))
 }
 
@@ -128,5 +128,5 @@ func TestCommitsOfScopesThatAreDroppedMeanwhile(t *testing.T) {
 	require.Nil(t, db.scopes.get(s.Number))
 	db.commitLock.Unlock()
 	require.NoError(t, p.loadScopes(ctx))
-	require.Equal(t, uint64(2), p.scopes[0].facts.last)
+	require.Equal(t, uint64(2), p.scopes[0].facts.commits.Count)
 }

@@ -307,11 +307,11 @@ func (d *DB) adopt(s sentinel) error {
 	d.order.version = max(last, s.Versions)
 	d.lastScope.Store(s.Scopes)
 	d.report.Next = d.order.version + 1
-	n, err := d.lastCommitNumber(codec.SystemScope, maxVersion)
+	c, err := d.extent(codec.SystemScope, 0, maxVersion)
 	if err != nil {
 		return err
 	}
-	d.addStateLocked(codec.SystemScope, d.report.Created && last == 0).last = n
+	d.addStateLocked(codec.SystemScope, d.report.Created && last == 0).commits = c
 	return d.graveyard.load()
 }
 

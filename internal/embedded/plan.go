@@ -24,6 +24,7 @@ type plan struct {
 	writes     []planWrite
 	ranges     []rangeGroup
 	conditions []backend.Record // what prepare found, in the order of req.Conditions
+	older      older
 
 	batch   *pebble.Batch
 	patches []int // where in the batch a version goes
@@ -155,6 +156,9 @@ func (p *plan) prepare(ctx context.Context) error {
 	if err := p.lookUp(ctx); err != nil {
 		return err
 	}
+	if err := p.readOlder(ctx); err != nil {
+		return err
+	}
 	return p.encode()
 }
 
@@ -187,7 +191,13 @@ func (p *plan) loadScopes(ctx context.Context) (err error) {
 	for i := range p.scopes {
 		s := &p.scopes[i]
 		s.known = false // what an earlier round read may be stale
-		if s.created || s.handle.Number == codec.SystemScope || p.isLoaded(s.handle) {
+		if s.created {
+			if err := p.loadCreated(ctx, s); err != nil {
+				return err
+			}
+			continue
+		}
+		if s.handle.Number == codec.SystemScope || p.isLoaded(s.handle) {
 			continue
 		}
 		if p.pin == nil { // its state was dropped a moment ago
@@ -211,7 +221,7 @@ func (p *plan) lookUp(ctx context.Context) (err error) {
 		if err := p.knowScope(ctx, c.Scope); err != nil {
 			return err
 		}
-		rec, err := p.db.lookup(ctx, c.Scope, c.Primitive, c.Key, p.at)
+		rec, err := p.lookup(ctx, c.Scope, c.Primitive, c.Key)
 		if err != nil {
 			return err
 		}
@@ -223,7 +233,7 @@ func (p *plan) lookUp(ctx context.Context) (err error) {
 		if w.Op == backend.Put && !w.isScopeRecord() {
 			continue
 		}
-		if w.found, err = p.db.lookup(ctx, w.Scope, w.Primitive, w.Key, p.at); err != nil {
+		if w.found, err = p.lookup(ctx, w.Scope, w.Primitive, w.Key); err != nil {
 			return err
 		}
 		w.skip = idle(w.Write, w.found, now)
@@ -263,10 +273,12 @@ func (p *plan) newest(
 		return found
 	}
 	rec, ref, answer := st.mem.Newest(byte(prim), key)
-	switch answer {
-	case memtable.Found:
+	switch {
+	case rec.Version == 0 && st.lineage.Load() != nil:
+		return found // inherited
+	case answer == memtable.Found:
 		return toRecord(rec, ref)
-	case memtable.Absent:
+	case answer == memtable.Absent:
 		return backend.Record{}
 	}
 	return found

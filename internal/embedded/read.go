@@ -35,6 +35,9 @@ func (d *DB) Get(
 		return backend.Record{}, err
 	}
 	rec, ok := st.remembered(p, key, at)
+	if rec.Version == 0 && st.lineage.Load() != nil {
+		return d.getForked(ctx, s, p, key, at)
+	}
 	if ok {
 		if rand.Uint32()%hitSample == 0 {
 			d.counters.hits.Add(hitSample)
@@ -46,7 +49,7 @@ func (d *DB) Get(
 	}
 	// A scope leaves the memtable a moment before its deletion is published.
 	known := rec.Hint != 0 || st.phase.Load() == scopeGone
-	rec, err = d.getStored(ctx, s, p, key, at, known)
+	rec, err = d.getStored(ctx, s, p, key, at, known, 0)
 	if err == nil {
 		st, err = d.stillThere(ctx, s, st)
 	}
@@ -83,8 +86,10 @@ func toRecord(r memtable.Record, ref memtable.Ref) backend.Record {
 //
 // known says that the memtable has the key, in other versions: they may still be on their way into
 // the store. Of a key that it does not know nothing is, because nothing queued is ever evicted.
+// above is the version above which the scope's own records lie: what lies below is not read.
 func (d *DB) getStored(
 	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64, known bool,
+	above uint64,
 ) (backend.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return backend.Record{}, err
@@ -105,15 +110,26 @@ func (d *DB) getStored(
 	pin := d.pins.acquire()
 	defer pin.Release()
 	since := d.vouched(pin)
-	newest, err := d.readStore(s.Number, p, key, since)
+	newest, err := d.readOwn(s.Number, p, key, since, above)
 	if err != nil {
 		return backend.Record{}, err
 	}
-	d.offer(s, p, key, newest, pin, since)
+	d.offer(s, p, key, newest, pin, since, above)
 	if newest.Version <= at && (at <= since || !known) {
 		return newest, nil
 	}
-	return d.readStore(s.Number, p, key, at)
+	return d.readOwn(s.Number, p, key, at, above)
+}
+
+// readOwn is readStore for what lies above a version.
+func (d *DB) readOwn(
+	n codec.Scope, p codec.Primitive, key string, at, above uint64,
+) (backend.Record, error) {
+	rec, err := d.readStore(n, p, key, at)
+	if rec.Version <= above {
+		rec = backend.Record{}
+	}
+	return rec, err
 }
 
 // vouched is the version at which the store knows the newest of a key, unless the memtable has
@@ -147,9 +163,10 @@ func (d *DB) lookup(
 }
 
 // offer puts a record that was read at a version into the memtable, if the writer is not busy. The
-// version is at most the pinned one.
+// version is at most the pinned one. above says which records were asked for: a state that was made
+// meanwhile may have to know others.
 func (d *DB) offer(
-	s *backend.Scope, p codec.Primitive, key string, r backend.Record, pin *pin, since uint64,
+	s *backend.Scope, p codec.Primitive, key string, r backend.Record, pin *pin, since, above uint64,
 ) {
 	if len(r.Value) > d.maxKept || !d.commitLock.TryLock() {
 		return
@@ -158,7 +175,11 @@ func (d *DB) offer(
 	if pin.ended.Load() {
 		return // something newer may have come and gone since
 	}
-	d.stateLocked(s).mem.Admit(byte(p), key, memtable.Record{
+	st := d.stateLocked(s)
+	if st.lineage.Load().above() != above {
+		return
+	}
+	st.mem.Admit(byte(p), key, memtable.Record{
 		Version: r.Version, Stamp: r.Stamp, Expiry: r.Expiry, Deleted: r.Deleted, Value: r.Value,
 	}, since)
 	d.spillLocked()

@@ -1,13 +1,10 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/memtable"
@@ -26,10 +23,12 @@ type scopeState struct {
 	// horizons say what retention has removed; nil: nothing. Known from phase scopeOpen on.
 	horizons atomic.Pointer[horizons]
 
+	// lineage is where a fork comes from; nil for any other scope. Known from phase scopeOpen on.
+	lineage atomic.Pointer[lineage]
+
 	// Guarded by the commit lock. Known from phase scopeOpen on.
 	status codec.Status // of the scope's record
-	last   uint64       // number of the scope's newest commit
-	events eventHead
+	extents
 }
 
 // The phases of a scopeState. They only rise; changed under the commit lock, read without.
@@ -106,8 +105,8 @@ func (d *DB) addStateLocked(n codec.Scope, complete bool) *scopeState {
 type scopeFacts struct {
 	stamp  uint64 // of the scope's record: proves under the lock that the facts still hold
 	status codec.Status
-	last   uint64
-	events eventHead
+	extents
+	lineage *lineage
 
 	horizons *horizons
 	raised   uint64 // retentions.raised, before they were read
@@ -136,80 +135,11 @@ func (d *DB) loadScope(ctx context.Context, s *backend.Scope, at uint64) (scopeF
 	if f.horizons, err = d.loadHorizons(s.Number); err != nil {
 		return f, err
 	}
-	if f.last, err = d.lastCommitNumber(s.Number, at); err != nil {
+	if f.lineage, err = d.loadLineage(ctx, scope); err != nil {
 		return f, err
 	}
-	f.events, err = d.lastEvent(s.Number, at)
+	f.extents, err = d.ownExtents(s.Number, f.lineage, f.horizons, at)
 	return f, err
-}
-
-// lastCommitNumber finds the newest journal record of a scope: the last key of its journal. Version
-// at bounds nothing here: a commit that came after would have loaded the scope itself.
-func (d *DB) lastCommitNumber(n codec.Scope, at uint64) (uint64, error) {
-	key, _, err := d.lastKey(n, codec.Journal, at)
-	if key == nil || err != nil {
-		return 0, err
-	}
-	_, _, user, _, err := codec.DecodeKey(key)
-	if err != nil {
-		return 0, err
-	}
-	number, _, err := codec.DecodeJournalUserKey(user)
-	return number, err
-}
-
-// lastEvent finds the head of a scope's event log.
-func (d *DB) lastEvent(n codec.Scope, at uint64) (eventHead, error) {
-	key, value, err := d.lastKey(n, codec.Events, at)
-	if key == nil || err != nil {
-		return eventHead{}, err
-	}
-	_, _, user, _, err := codec.DecodeKey(key)
-	if err != nil {
-		return eventHead{}, err
-	}
-	seq, err := codec.DecodeEventUserKey(string(user))
-	if err != nil {
-		return eventHead{}, err
-	}
-	env, err := codec.DecodeEnvelope(value)
-	if err != nil {
-		return eventHead{}, err
-	}
-	ev, err := codec.DecodeEventRecord(env.Payload)
-	return eventHead{next: seq + 1, hash: ev.Hash}, err
-}
-
-// lastKey is the last entry of one primitive at or below version at, copied; nil if there is none.
-func (d *DB) lastKey(n codec.Scope, p codec.Primitive, at uint64) (key, value []byte, err error) {
-	lower, err := codec.AppendKey(nil, n, p, "")
-	if err != nil {
-		return nil, nil, err
-	}
-	it, err := d.store.NewIter(&pebble.IterOptions{
-		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, n, p, ""),
-	})
-	if err != nil {
-		return nil, nil, d.readFailed(err)
-	}
-	for ok := it.Last(); ok; ok = it.Prev() {
-		_, _, _, version, err := codec.DecodeKey(it.Key())
-		if err != nil {
-			return nil, nil, closeIter(it, err)
-		}
-		if version <= at {
-			v, err := it.ValueAndErr()
-			if err != nil {
-				break
-			}
-			key, value = bytes.Clone(it.Key()), bytes.Clone(v)
-			break
-		}
-	}
-	if err := closeIter(it, nil); err != nil {
-		return nil, nil, d.readFailed(err)
-	}
-	return key, value, nil
 }
 
 // installLocked puts facts into a state if they still hold: the scope's record has the stamp that
@@ -221,7 +151,8 @@ func (d *DB) installLocked(s *backend.Scope, st *scopeState, f scopeFacts) (stal
 	if answer == memtable.Found && rec.Stamp != f.stamp {
 		return rec.Version
 	}
-	st.status, st.last, st.events = f.status, f.last, f.events
+	st.status, st.extents = f.status, f.extents
+	st.lineage.Store(f.lineage)
 	st.horizons.Store(f.horizons)
 	st.phase.Store(scopeOpen)
 	return 0
@@ -267,8 +198,12 @@ func (d *DB) buryLocked(n codec.Scope, version uint64) {
 func (d *DB) watchLocked(value []byte) {
 	rec, _ := codec.DecodeScopeRecord(value) // was checked by arrange
 	d.forks.note(rec)
+	if rec.Flattened {
+		d.flattened.Add(1)
+	}
 	if st := d.scopes.get(rec.Number); st != nil && rec.Number != 0 {
 		st.status = rec.Status
+		st.settle(rec)
 		if rec.Status != codec.Active {
 			st.mem.MarkCold()
 		}

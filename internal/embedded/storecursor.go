@@ -20,6 +20,8 @@ type storeCursor struct {
 	scope     codec.Scope
 	reverse   bool
 	at        uint64
+	above     uint64 // what lies at this version or below is passed over
+	all       bool   // tombstones are not
 
 	mu struct {
 		sync.Mutex
@@ -82,7 +84,7 @@ func (c *storeCursor) next() (key string, rec backend.Record, ok bool, err error
 		if err != nil {
 			return "", rec, false, c.db.readFailed(err)
 		}
-		if found && !rec.Deleted {
+		if found && rec.Version > c.above && (c.all || !rec.Deleted) {
 			_, _, user, _, err := codec.DecodeKey(c.mu.it.Key())
 			return string(user), rec, err == nil, err
 		}

@@ -14,6 +14,7 @@ type Cursor struct {
 	start, end string
 	at         uint64
 	reverse    bool
+	all        bool // tombstones are not passed over
 	partial    bool
 	done       bool
 
@@ -69,7 +70,7 @@ func (s *Scope) Scan(p byte, start, end string, reverse bool, at uint64) *Cursor
 
 // Scan is Scope.Scan with a cursor that is new, or closed, and then used again: it is large.
 func (c *Cursor) Scan(s *Scope, p byte, start, end string, reverse bool, at uint64) {
-	c.s, c.start, c.end, c.at, c.reverse = s, start, end, at, reverse
+	c.s, c.start, c.end, c.at, c.reverse, c.all = s, start, end, at, reverse, false
 	c.partial, c.done, c.ended = false, false, true
 	c.lo, c.hi, c.bound = 0, 0, ""
 	c.o = s.order(p)
@@ -94,6 +95,13 @@ func (c *Cursor) Scan(s *Scope, p byte, start, end string, reverse bool, at uint
 			c.bound = end
 		}
 	}
+}
+
+// ScanAll is Scan, but for tombstones, which are yielded too: for a scope whose keys hide those of
+// another.
+func (c *Cursor) ScanAll(s *Scope, p byte, start, end string, reverse bool, at uint64) {
+	c.Scan(s, p, start, end, reverse, at)
+	c.all = true
 }
 
 // searchBase returns how many keys of the base are below key.
@@ -126,7 +134,7 @@ func (c *Cursor) Next() bool {
 			c.stop()
 			return false
 		}
-		if ans == Found && !c.rec.Deleted && c.rec.Version != 0 {
+		if ans == Found && (c.all || !c.rec.Deleted) && c.rec.Version != 0 {
 			c.key, c.ref = k.key, Ref(k.off)
 			return true
 		}

@@ -62,11 +62,15 @@ type look struct {
 	commits backend.ScopeCommits
 }
 
+// lookLetters are the primitives that the stories about forks write to.
+var lookLetters = []codec.Primitive{codec.KV, codec.KV.Index(), codec.Events,
+	codec.Events.Index()}
+
 // look reads everything: scans in both directions, and gets of what they showed and of some keys.
 func (w *world) look(s *backend.Scope, at uint64, keys ...string) look {
 	w.Helper()
 	l := look{pairs: map[codec.Primitive][]pair{}, commits: w.commits(s, at)}
-	for _, p := range letters {
+	for _, p := range lookLetters {
 		pairs := w.scanOf(s, p, backend.Range{}, at)
 		for i := range pairs {
 			pairs[i].record = bare(pairs[i].record)
@@ -82,9 +86,9 @@ func (w *world) look(s *backend.Scope, at uint64, keys ...string) look {
 		if len(pairs) > 0 {
 			l.pairs[p] = pairs
 		}
-		for _, key := range keys {
-			l.records = append(l.records, bare(w.read(s, p, key, at)))
-		}
+	}
+	for _, key := range keys {
+		l.records = append(l.records, bare(w.read(s, codec.KV, key, at)))
 	}
 	w.chain(s, at)
 	w.wantTypes(s, at)
@@ -95,7 +99,7 @@ func (w *world) look(s *backend.Scope, at uint64, keys ...string) look {
 func (w *world) looks(s *backend.Scope, upTo uint64, keys ...string) []look {
 	w.Helper()
 	var all []look
-	for v := uint64(0); v <= upTo; v += 1 + upTo/40 {
+	for v := uint64(0); v <= upTo; v += 1 + upTo/20 {
 		all = append(all, w.look(s, v, keys...))
 	}
 	return append(all, w.look(s, upTo, keys...))

@@ -93,6 +93,8 @@ func Checks() []Check {
 		{"Durable", durableChecks},
 		{"Times", timeChecks},
 		{"Journal", journalChecks},
+		{"Forks", forkChecks},
+		{"ForkedTxn", forkedTxnChecks},
 		{"Reopen", reopenChecks},
 		{"Lifecycle", lifecycleChecks},
 		{"Races", raceChecks},

@@ -1,0 +1,187 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// How far the history of a scope reaches at a version, through its lineage: commit numbers and event
+// numbers are dense and rise with the versions, over all layers.
+
+// extentsAt is where a scope stood at a published version. If nothing was committed to it since, its
+// state tells without a look at the store.
+func (d *DB) extentsAt(ctx context.Context, s *backend.Scope, at uint64) (extents, error) {
+	st, err := d.readable(ctx, s)
+	if err != nil {
+		return extents{}, err
+	}
+	if e, ok := d.standing(st, at); ok {
+		return e, nil
+	}
+	if !d.storeGate.TryRLock() {
+		return extents{}, backend.ErrClosed
+	}
+	defer d.storeGate.RUnlock()
+	if d.closed.Load() {
+		return extents{}, backend.ErrClosed
+	}
+	if err := d.handover.reach(at); err != nil {
+		return extents{}, err
+	}
+	var e extents
+	if e.commits, err = d.commitsAt(ctx, s, at); err != nil {
+		return extents{}, err
+	}
+	e.events, err = d.eventsAt(ctx, s, at)
+	return e, err
+}
+
+// ownExtents is where a scope stands by its own records and its lineage. REQUIRES: the caller keeps
+// the store open.
+func (d *DB) ownExtents(
+	n codec.Scope, l *lineage, h *horizons, at uint64,
+) (e extents, err error) {
+	commits, events := l.below()
+	if e.commits, err = d.extent(n, commits, at); err != nil {
+		return extents{}, d.readFailed(err)
+	}
+	if e.events, err = d.eventHeadAt(n, events, at); err != nil {
+		return extents{}, d.readFailed(err)
+	}
+	return extents{commits: l.under(e.commits, h), events: l.underEvents(e.events)}, nil
+}
+
+// under puts what lies below own commits under them.
+func (l *lineage) under(own backend.ScopeCommits, h *horizons) backend.ScopeCommits {
+	if h != nil && h.first != 0 && own.Count > 0 {
+		own.First = h.first // its journal record may be gone
+	}
+	switch {
+	case l == nil || l.isFloor():
+	case own.Count == 0:
+		return l.base.commits
+	case l.base.commits.Count != 0:
+		own.First = l.base.commits.First
+	}
+	return own
+}
+
+// underEvents is where the next event goes, above own ones or else above what lies below.
+func (l *lineage) underEvents(own eventHead) eventHead {
+	if own.next == 0 && l != nil {
+		return l.base.events
+	}
+	return own
+}
+
+// standing is where a scope stands now, if that is where it stood at a version.
+func (d *DB) standing(st *scopeState, at uint64) (e extents, ok bool) {
+	d.commitLock.Lock()
+	defer d.commitLock.Unlock()
+	e = extents{commits: st.commits, events: st.events}
+	return e, st.phase.Load() == scopeOpen && !st.retired.Load() && st.commits.Last <= at
+}
+
+// commitsAt is Commits through the layers of a scope. REQUIRES: everything up to the version was
+// handed over, and the caller keeps the store open.
+func (d *DB) commitsAt(
+	ctx context.Context, s *backend.Scope, at uint64,
+) (backend.ScopeCommits, error) {
+	s, st, l, err := d.layerAt(ctx, s, at)
+	if err != nil {
+		return backend.ScopeCommits{}, err
+	}
+	first, _ := l.below()
+	own, err := d.extent(s.Number, first, at)
+	st, gone := d.stillThere(ctx, s, st)
+	if gone != nil {
+		return backend.ScopeCommits{}, gone
+	}
+	if err := errors.Join(d.readFailed(err), st.refuse(s, codec.Journal, at)); err != nil {
+		return backend.ScopeCommits{}, err
+	}
+	return l.under(own, st.horizons.Load()), nil
+}
+
+// eventsAt is where the next event of a scope would have gone at a version. REQUIRES: as commitsAt.
+func (d *DB) eventsAt(ctx context.Context, s *backend.Scope, at uint64) (eventHead, error) {
+	s, st, l, err := d.layerAt(ctx, s, at)
+	if err != nil {
+		return eventHead{}, err
+	}
+	_, first := l.below()
+	head, err := d.eventHeadAt(s.Number, first, at)
+	if _, gone := d.stillThere(ctx, s, st); gone != nil {
+		return eventHead{}, gone
+	}
+	return l.underEvents(head), d.readFailed(err)
+}
+
+// layerAt finds the layer of a scope that tells how far its history reached at a version: the one
+// that has own records there, or would have.
+func (d *DB) layerAt(
+	ctx context.Context, s *backend.Scope, at uint64,
+) (*backend.Scope, *scopeState, *lineage, error) {
+	for {
+		st, err := d.readable(ctx, s)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		l := st.lineage.Load()
+		if l == nil || l.isFloor() || at >= l.fork {
+			return s, st, l, nil
+		}
+		s = l.parent
+	}
+}
+
+// eventHeadAt finds the head of a scope's own events, from a number on, at a version; zero if it has
+// none.
+func (d *DB) eventHeadAt(n codec.Scope, first, at uint64) (head eventHead, err error) {
+	it, err := d.denseIter(n, codec.Events, first)
+	if err != nil {
+		return eventHead{}, err
+	}
+	c, err := searchDense(it, n, codec.Events, at)
+	if err == nil && c.Last != 0 {
+		head, err = readEventHead(it, n, c.Count)
+	}
+	return head, closeIter(it, err)
+}
+
+// readEventHead reads an event: the next one goes behind it.
+func readEventHead(it *pebble.Iterator, n codec.Scope, seq uint64) (eventHead, error) {
+	key, err := codec.AppendKey(nil, n, codec.Events, codec.EventUserKey(seq))
+	if err != nil {
+		return eventHead{}, err
+	}
+	if !it.SeekGE(key) {
+		return eventHead{}, it.Error()
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return eventHead{}, err
+	}
+	env, err := codec.DecodeEnvelope(value)
+	if err != nil {
+		return eventHead{}, err
+	}
+	ev, err := codec.DecodeEventRecord(env.Payload)
+	return eventHead{next: seq + 1, hash: ev.Hash}, err
+}
+
+// denseIter is an iterator over what one primitive of a scope numbers, from a number on.
+func (d *DB) denseIter(n codec.Scope, p codec.Primitive, first uint64) (*pebble.Iterator, error) {
+	lower, err := codec.AppendKey(nil, n, p, codec.EventUserKey(first))
+	if err != nil {
+		return nil, err
+	}
+	return d.store.NewIter(&pebble.IterOptions{
+		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, n, p, ""),
+	})
+}
