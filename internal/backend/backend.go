@@ -57,6 +57,12 @@
 // above what is published. As long as a scope lives, parent and ForkVersion in its record stay, and
 // Flattened is set only after Flatten returned nil.
 //
+// # Imports
+//
+// A commit of a run may be the repetition of one that was made in another database: see
+// Request.Origin. A scope whose record is of codec.KindImport takes such commits only, whatever its
+// status, and no other scope takes them. A commit that makes it a run opens it to all others.
+//
 // # Retention
 //
 // Prune sets horizons: per scope and primitive the earliest readable version. Every read of that
@@ -94,10 +100,14 @@ import (
 // handle that one authority has seen is never given to another. A handle is safe for concurrent
 // use, costs no resource that must be given back, and never expires: after the scope's deletion it
 // answers ErrScopeGone.
+//
+// Imported is for the layers above: the history of the scope may have imported commits, whose times
+// are not those of this database. An authority does not look at it.
 type Scope struct {
-	Number codec.Scope
-	Record string
-	Cache  Cache
+	Number   codec.Scope
+	Record   string
+	Imported bool
+	Cache    Cache
 }
 
 // Reader reads records. All methods are safe for concurrent use and never wait for a writer.
@@ -238,6 +248,8 @@ type ScopeChanges struct {
 	Scope   codec.Scope
 	Number  uint64 // the commit number in the scope: 1, 2, 3...
 	Changes []codec.Change
+	// Origin says where the commit was made first, if it was imported.
+	Origin codec.Origin
 	// Gone: the scope was deleted since, and nobody is told any more what the commit changed there;
 	// Changes is nil.
 	Gone bool

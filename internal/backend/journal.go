@@ -88,8 +88,18 @@ type JournalEntry struct {
 	Version uint64
 	Number  uint64 // the commit number in the scope: 1, 2, 3...
 	Time    int64  // of the commit, in Unix nanoseconds
+	// Origin says where the commit was made first, if it was imported.
+	Origin codec.Origin
 	// Changes are in key order, index entries left out.
 	Changes []JournalChange
+}
+
+// Judged is the time by which expiry is judged at the commit: its own, or that of its origin.
+func (e *JournalEntry) Judged() int64 {
+	if e.Origin.Version != 0 {
+		return e.Origin.Time
+	}
+	return e.Time
 }
 
 // JournalChange is one change, with the values that were asked for.

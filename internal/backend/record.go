@@ -176,6 +176,11 @@ type Request struct {
 	Durability   Durability
 	// Flags go into the commit record (codec.FlagExpiry for the sweeper).
 	Flags codec.CommitFlags
+	// Origin, if its Version is not 0, says that the request repeats a commit that was made in
+	// another database at this version and time. The journals of its scopes, all of which must be of
+	// codec.KindImport, keep it; deletes and expiries are judged by its time, and its events carry
+	// it, or that of the event before if this is later.
+	Origin codec.Origin
 }
 
 // Outcome is what a successful Commit reports.

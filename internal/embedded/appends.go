@@ -67,8 +67,9 @@ func (p *plan) stampAppends(version uint64, now int64) {
 	for i := range p.events {
 		a, e := &p.req.Appends[i], &p.events[i]
 		s := &p.scopes[e.scope]
-		hash := codec.EventHash(s.events.hash, s.events.next, now, a.Type, a.Digest)
-		codec.PatchEvent(repr[e.value+1:], now, s.events.hash, hash)
+		time := max(now, s.events.time)
+		hash := codec.EventHash(s.events.hash, s.events.next, time, a.Type, a.Digest)
+		codec.PatchEvent(repr[e.value+1:], time, s.events.hash, hash)
 		for _, end := range [...]int{e.keyEnd, e.typeKeyEnd} {
 			codec.PatchHex12(repr[end-codec.EventTypeSequenceOffset:], s.events.next)
 			codec.PatchVersion(repr[:end], version)
@@ -78,7 +79,7 @@ func (p *plan) stampAppends(version uint64, now int64) {
 			Key: alias(repr[e.keyEnd-codec.EventTypeSequenceOffset : e.keyEnd-userKeyEnd]),
 		})
 		p.appended[i] = backend.Appended{Sequence: s.events.next, Hash: hash}
-		s.events = eventHead{next: s.events.next + 1, hash: hash}
+		s.events = eventHead{next: s.events.next + 1, hash: hash, time: time}
 	}
 	for i := range p.scopes {
 		p.scopes[i].mergeEvents()

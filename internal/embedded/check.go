@@ -34,8 +34,8 @@ func (p *plan) check() error {
 		if s.state.phase.Load() == scopeGone {
 			return goneError(s.handle)
 		}
-		if s.state.status != codec.Active && !s.derived {
-			return &backend.ScopeStatusError{Record: s.handle.Record, Status: s.state.status}
+		if err := p.admits(s); err != nil {
+			return err
 		}
 	}
 	if err := p.checkRead(); err != nil {

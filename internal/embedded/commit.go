@@ -123,7 +123,7 @@ func (d *DB) place(ctx context.Context, p *plan) (out backend.Outcome, again boo
 		return out, false, err
 	}
 	now = max(now, d.order.time)
-	if err := p.settle(now); err != nil {
+	if err := p.settle(p.judged(now)); err != nil {
 		return out, false, err
 	}
 	out.Existed, out.Expired = p.existed, p.expired

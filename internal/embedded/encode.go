@@ -135,11 +135,11 @@ func (p *plan) encodeJournals() {
 		}
 		if len(s.changes) <= smallJournal {
 			p.scratch2 = codec.AppendJournalRecord(p.scratch2[:0],
-				codec.JournalRecord{Parts: 1, Changes: s.changes, Timed: true})
+				codec.JournalRecord{Parts: 1, Changes: s.changes, Timed: true, Origin: p.req.Origin})
 			p.setJournal(s, 0, p.scratch2)
 			continue
 		}
-		for part, value := range codec.JournalParts(s.changes) {
+		for part, value := range codec.JournalParts(s.changes, p.req.Origin) {
 			p.setJournal(s, part, value)
 		}
 	}
@@ -163,7 +163,7 @@ func (p *plan) setJournal(s *planScope, part int, value []byte) {
 func (p *plan) stamp(version uint64, now int64) {
 	p.version = version
 	if len(p.req.Appends) > 0 {
-		p.stampAppends(version, now)
+		p.stampAppends(version, p.judged(now))
 		p.encodeJournals()
 	}
 	rec := codec.CommitRecord{

@@ -172,7 +172,7 @@ func readEventHead(it *pebble.Iterator, n codec.Scope, seq uint64) (eventHead, e
 		return eventHead{}, err
 	}
 	ev, err := codec.DecodeEventRecord(env.Payload)
-	return eventHead{next: seq + 1, hash: ev.Hash}, err
+	return eventHead{next: seq + 1, hash: ev.Hash, time: ev.Time}, err
 }
 
 // denseIter is an iterator over what one primitive of a scope numbers, from a number on.

@@ -210,7 +210,7 @@ func (p *journalPage) begin(e *backend.JournalEntry, rec *codec.JournalRecord) e
 		return fmt.Errorf("%w: commit %d: record %d of scope %d begins in the middle",
 			codec.ErrCorrupt, e.Version, e.Number, p.layer.scope.Number)
 	}
-	e.Time = rec.Time
+	e.Time, e.Origin = rec.Time, rec.Origin
 	if rec.Timed {
 		return nil
 	}

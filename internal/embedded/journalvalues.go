@@ -191,7 +191,7 @@ func (r *valueReader) read(e *backend.JournalEntry, c *backend.JournalChange) er
 		return nil
 	}
 	old, err := r.older(c)
-	if err == nil && old.Exists() && (old.Expiry == 0 || old.Expiry > e.Time) {
+	if err == nil && old.Exists() && (old.Expiry == 0 || old.Expiry > e.Judged()) {
 		c.Old = &old
 	}
 	return err

@@ -227,11 +227,14 @@ func (p *plan) lookUp(ctx context.Context) (err error) {
 		}
 		p.conditions = append(p.conditions, rec)
 	}
-	now := p.db.clock.now()
+	now := int64(0)
 	for i := range p.writes {
 		w := &p.writes[i]
 		if w.Op == backend.Put && !w.isScopeRecord() {
 			continue
+		}
+		if now == 0 {
+			now = p.judged(p.db.clock.now()) // reading it costs as much as encoding a small write
 		}
 		if w.found, err = p.lookup(ctx, w.Scope, w.Primitive, w.Key); err != nil {
 			return err

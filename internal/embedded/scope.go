@@ -27,7 +27,8 @@ type scopeState struct {
 	lineage atomic.Pointer[lineage]
 
 	// Guarded by the commit lock. Known from phase scopeOpen on.
-	status codec.Status // of the scope's record
+	status    codec.Status // of the scope's record
+	importing bool         // it takes only what was committed elsewhere
 	extents
 }
 
@@ -42,6 +43,7 @@ const (
 type eventHead struct {
 	next uint64
 	hash codec.EventDigest
+	time int64 // of the event before: an imported one may be of a clock that is ahead of ours
 }
 
 // registry finds the state of a scope by its number. Lock order: the commit lock comes before mu.
@@ -105,6 +107,7 @@ func (d *DB) addStateLocked(n codec.Scope, complete bool) *scopeState {
 type scopeFacts struct {
 	stamp  uint64 // of the scope's record: proves under the lock that the facts still hold
 	status codec.Status
+	kind   codec.ScopeKind
 	extents
 	lineage *lineage
 
@@ -130,7 +133,7 @@ func (d *DB) loadScope(ctx context.Context, s *backend.Scope, at uint64) (scopeF
 	if scope.Number != s.Number {
 		return f, fmt.Errorf("%w: %s: there is a new run under this id", backend.ErrScopeGone, s.Record)
 	}
-	f.status = scope.Status
+	f.status, f.kind = scope.Status, scope.Kind
 	f.raised = d.retained.raised.Load()
 	if f.horizons, err = d.loadHorizons(s.Number); err != nil {
 		return f, err
@@ -152,6 +155,7 @@ func (d *DB) installLocked(s *backend.Scope, st *scopeState, f scopeFacts) (stal
 		return rec.Version
 	}
 	st.status, st.extents = f.status, f.extents
+	st.importing = f.kind == codec.KindImport
 	st.lineage.Store(f.lineage)
 	st.horizons.Store(f.horizons)
 	st.phase.Store(scopeOpen)
@@ -202,7 +206,7 @@ func (d *DB) watchLocked(value []byte) {
 		d.flattened.Add(1)
 	}
 	if st := d.scopes.get(rec.Number); st != nil && rec.Number != 0 {
-		st.status = rec.Status
+		st.status, st.importing = rec.Status, rec.Kind == codec.KindImport
 		st.settle(rec)
 		if rec.Status != codec.Active {
 			st.mem.MarkCold()

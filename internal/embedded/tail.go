@@ -112,7 +112,7 @@ func (d *DB) changes(
 	if x.Pruned, err = told.journal(d, s.Scope, version); x.Pruned != 0 || err != nil {
 		return x, err
 	}
-	x.Changes, err = d.journal(s.Scope, s.Number, version)
+	x.Changes, x.Origin, err = d.journal(s.Scope, s.Number, version)
 	if !errors.Is(err, errNoJournal) {
 		return x, err
 	}
@@ -164,27 +164,28 @@ func (d *DB) noKeys(n codec.Scope) (bool, error) {
 var errNoJournal = fmt.Errorf("%w: a journal record is missing", codec.ErrCorrupt)
 
 // journal reads all parts of one journal record.
-func (d *DB) journal(n codec.Scope, number, version uint64) ([]codec.Change, error) {
-	var changes []codec.Change
+func (d *DB) journal(
+	n codec.Scope, number, version uint64,
+) (changes []codec.Change, origin codec.Origin, err error) {
 	for part, parts := 0, 1; part < parts; part++ {
 		key := codec.AppendJournalKey(nil, n, number, part)
 		codec.PatchVersion(key, version)
 		value, closer, err := d.store.Get(key)
 		if errors.Is(err, pebble.ErrNotFound) {
-			return nil, fmt.Errorf("%w: commit %d: part %d of record %d of scope %d", errNoJournal,
+			return nil, origin, fmt.Errorf("%w: commit %d: part %d of record %d of scope %d", errNoJournal,
 				version, part, number, n)
 		}
 		if err != nil {
-			return nil, err
+			return nil, origin, err
 		}
 		rec, err := codec.DecodeJournalRecord(number, bytes.Clone(value))
 		if err = errors.Join(err, closer.Close()); err != nil {
-			return nil, err
+			return nil, origin, err
 		}
 		if part == 0 {
-			parts = rec.Parts
+			parts, origin = rec.Parts, rec.Origin
 		}
 		changes = append(changes, rec.Changes...)
 	}
-	return changes, nil
+	return changes, origin, nil
 }

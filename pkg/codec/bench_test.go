@@ -124,7 +124,7 @@ func BenchmarkValues(b *testing.B) {
 	}
 	commit := AppendCommitRecord(nil, CommitRecord{Version: 9, Previous: 8, Time: 1e18,
 		Scopes: []ScopeCommit{{42, 3}}})
-	journal := JournalParts(changes)[0]
+	journal := JournalParts(changes, Origin{})[0]
 	for _, c := range []struct {
 		name string
 		f    func()
@@ -134,7 +134,7 @@ func BenchmarkValues(b *testing.B) {
 		{"DecodeValue/map", func() { sinkValue, sinkErr = DecodeValue(data) }},
 		{"Lookup", func() { sinkValue, _ = v.Lookup("tool") }},
 		{"MarshalJSON", func() { sinkBytes, sinkErr = v.MarshalJSON() }},
-		{"JournalParts/10", func() { JournalParts(changes) }},
+		{"JournalParts/10", func() { JournalParts(changes, Origin{}) }},
 		{"DecodeJournalRecord/10", func() { _, sinkErr = DecodeJournalRecord(1, journal) }},
 		{"DecodeCommitRecord", func() { _, sinkErr = DecodeCommitRecord(9, commit) }},
 	} {

@@ -91,6 +91,9 @@ func (e example) decode(t *testing.T) (text string, again []byte) {
 		if r.Timed {
 			number += fmt.Sprint(" time ", r.Time)
 		}
+		if r.Origin.Version != 0 {
+			number += fmt.Sprintf(" origin %d at %d", r.Origin.Version, r.Origin.Time)
+		}
 		return fmt.Sprintf("%s: %s", number, strings.Join(changes, ", ")), AppendJournalRecord(nil, r)
 	case "scope":
 		return e.decodeScope(t)

@@ -110,6 +110,8 @@ func goldenScopeRecords(t testing.TB) []ScopeRecord {
 		{ID: id, Number: 44, Status: Active, Parent: parent, ParentNumber: 41},
 		{ID: id, Number: 45, Status: Active, Parent: parent, ParentNumber: 41, ForkVersion: 17,
 			Flattened: true},
+		{ID: id, Number: 46, Status: Paused, Kind: KindImport, BootEpoch: 3},
+		{ID: id, Number: 46, Status: Completed, Parent: parent, Imported: 300},
 	}
 }
 
@@ -139,6 +141,9 @@ func TestGoldenRecords(t *testing.T) {
 			AppendJournalRecord(nil, JournalRecord{Parts: parts, Changes: changes, Time: goldenTime,
 				Timed: true})))
 	}
+	lines = append(lines, line("journal record, imported",
+		AppendJournalRecord(nil, JournalRecord{Parts: 1, Changes: changes, Time: goldenTime,
+			Timed: true, Origin: Origin{Version: 258, Time: goldenTime - 1}})))
 	for _, r := range goldenScopeRecords(t) {
 		b, err := AppendScopeRecord(nil, r)
 		require.NoError(t, err)

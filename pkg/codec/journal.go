@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // ChangeOp says what a commit did to a key. On-disk: never renumber, never reuse.
@@ -56,6 +57,15 @@ type JournalRecord struct {
 	// part has it, unless it was written before there was such a field.
 	Time  int64
 	Timed bool
+	// Origin says where the commit was made first, if it was imported. In the first part only.
+	Origin Origin
+}
+
+// Origin is the version and time that a commit had in the database in which it was made, before it
+// was imported into this one. The zero Origin says that it was made here.
+type Origin struct {
+	Version uint64
+	Time    int64 // Unix nanoseconds
 }
 
 // MaxJournalPart is the greatest size of one part of a journal record in bytes, as long as no
@@ -71,6 +81,10 @@ const (
 	// changes.
 	journalChanges = 2
 	journalMore    = 3
+	// The origin: an unsigned integer and an integer, both or none. They must be understood, because
+	// expiry in the past is judged by it.
+	journalOriginVersion = 4
+	journalOriginTime    = 5
 	// journalTime is a byte string of 8 bytes: at a fixed place, the end, to be patched in. It may
 	// be ignored.
 	journalTime = -1
@@ -89,6 +103,9 @@ func AppendJournalRecord(dst []byte, r JournalRecord) []byte {
 	field, fields := byte(journalChanges), byte(1)
 	if r.Timed {
 		fields++
+	}
+	if r.Origin.Version != 0 {
+		fields += 2
 	}
 	switch {
 	case r.Parts > 1:
@@ -116,6 +133,10 @@ func AppendJournalRecord(dst []byte, r JournalRecord) []byte {
 		}
 		dst = append(appendHead(dst, majorBytes, uint64(len(c.Key))), c.Key...)
 	}
+	if r.Origin.Version != 0 {
+		dst = appendHead(appendField(dst, journalOriginVersion), majorUint, r.Origin.Version)
+		dst = appendCBORInt(appendField(dst, journalOriginTime), r.Origin.Time)
+	}
 	if r.Timed {
 		dst = append(dst, journalTimeKey, majorBytes|8)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(r.Time))
@@ -136,13 +157,13 @@ func (c Change) token() uint64 { return uint64(c.Op)<<8 | uint64(c.Primitive) }
 func (c Change) cost() int { return 3 + headSize(uint64(len(c.Key))) + len(c.Key) }
 
 // journalOverhead is at most what a part takes beside its changes.
-const journalOverhead = 1 + 1 + maxHead + 1 + maxHead + journalTimeSize
+const journalOverhead = 1 + 1 + maxHead + 1 + maxHead + 2*(1+maxHead) + journalTimeSize
 
 // JournalParts encodes the changes of one commit in one scope, in as many parts as it takes to keep
 // each at MaxJournalPart or below. There is at least one, and never an empty one of several. Part i
 // belongs under AppendJournalKey(..., i). Part 0 has room for the time: PatchJournalTime must fill
 // it. REQUIRES: at most MaxJournalParts come out.
-func JournalParts(changes []Change) [][]byte {
+func JournalParts(changes []Change, origin Origin) [][]byte {
 	var chunks [][]Change
 	var sizes []int
 	start, size := 0, journalOverhead
@@ -155,7 +176,7 @@ func JournalParts(changes []Change) [][]byte {
 		size += cost
 	}
 	if chunks == nil {
-		one := JournalRecord{Parts: 1, Changes: changes, Timed: true}
+		one := JournalRecord{Parts: 1, Changes: changes, Timed: true, Origin: origin}
 		return [][]byte{AppendJournalRecord(make([]byte, 0, size), one)}
 	}
 	chunks, sizes = append(chunks, changes[start:]), append(sizes, size)
@@ -163,7 +184,7 @@ func JournalParts(changes []Change) [][]byte {
 	for i, chunk := range chunks {
 		r := JournalRecord{Changes: chunk}
 		if i == 0 {
-			r.Parts, r.Timed = len(chunks), true
+			r.Parts, r.Timed, r.Origin = len(chunks), true, origin
 		}
 		parts[i] = AppendJournalRecord(make([]byte, 0, sizes[i]), r)
 	}
@@ -184,7 +205,7 @@ func DecodeJournalRecord(number uint64, b []byte) (JournalRecord, error) {
 func readJournalRecord(number uint64, r *reader) (JournalRecord, error) {
 	j := JournalRecord{Number: number}
 	r.known = 1 << (-1 - journalTime)
-	var hasChanges bool
+	var hasChanges, hasOrigin bool
 	for r.next() {
 		switch r.key {
 		case journalParts:
@@ -199,6 +220,10 @@ func readJournalRecord(number uint64, r *reader) (JournalRecord, error) {
 				r.fail("the fields of a first part and of a later one together")
 			}
 			j.Changes, hasChanges = readChanges(r), true
+		case journalOriginVersion:
+			j.Origin.Version = r.positive(math.MaxUint64)
+		case journalOriginTime:
+			j.Origin.Time, hasOrigin = r.int(), true
 		case journalTime:
 			if b := r.bytes(); len(b) == 8 {
 				j.Time, j.Timed = int64(binary.BigEndian.Uint64(b)), true
@@ -210,6 +235,9 @@ func readJournalRecord(number uint64, r *reader) (JournalRecord, error) {
 		}
 	}
 	r.require(hasChanges, "changes")
+	if hasOrigin != (j.Origin.Version != 0) || hasOrigin && j.Parts == 0 {
+		r.fail("half an origin, or one in a later part")
+	}
 	return j, r.done()
 }
 

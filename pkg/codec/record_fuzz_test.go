@@ -50,6 +50,8 @@ func FuzzDecodeJournalRecord(f *testing.F) {
 	f.Add(AppendJournalRecord(nil, JournalRecord{Parts: 3, Changes: changes}))
 	f.Add(AppendJournalRecord(nil, JournalRecord{Changes: changes}))
 	f.Add(AppendJournalRecord(nil, JournalRecord{Parts: 3, Changes: changes, Timed: true}))
+	f.Add(AppendJournalRecord(nil, JournalRecord{Parts: 1, Changes: changes, Timed: true,
+		Origin: Origin{Version: 300, Time: -1}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := newReader("journal record", b)
 		j, err := readJournalRecord(1, &r)

@@ -99,7 +99,7 @@ func TestRecordsOfTheFuture(t *testing.T) {
 	require.ErrorIs(t, err, ErrFormat)
 	require.EqualError(t, err, "unsupported format: commit record has field 5, which this version of "+
 		"the library does not know")
-	_, err = DecodeJournalRecord(1, unhex(t, "a2 02 80 04 00"))
+	_, err = DecodeJournalRecord(1, unhex(t, "a2 02 80 06 00"))
 	require.ErrorIs(t, err, ErrFormat)
 	_, err = DecodeScopeRecord(unhex(t, "a1 11 00"))
 	require.ErrorIs(t, err, ErrFormat)
@@ -146,7 +146,7 @@ func changes() *rapid.Generator[Change] {
 func TestJournalRecord(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := rapid.SliceOfN(changes(), 1, 30).Draw(t, "changes")
-		parts := JournalParts(want)
+		parts := JournalParts(want, Origin{})
 		require.Len(t, parts, 1)
 		got, err := DecodeJournalRecord(5, parts[0])
 		require.NoError(t, err)
@@ -164,19 +164,40 @@ func TestJournalRecord(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, got, old)
 	})
-	require.Len(t, JournalParts([]Change{{KV, ChangePut, "k"}})[0], 18, "17 bytes beside the key")
+	require.Len(t, JournalParts([]Change{{KV, ChangePut, "k"}}, Origin{})[0], 18, "17 bytes beside the key")
 	require.Equal(t, "put delete expire append ChangeOp(9)", fmt.Sprint(ChangePut, ChangeDelete,
 		ChangeExpire, ChangeAppend, ChangeOp(9)))
 }
 
 // 100,000 keys of 1,000 bytes do not fit into one record.
+// An imported commit keeps its origin, in the first part of its journal record.
+func TestJournalOrigin(t *testing.T) {
+	o := Origin{Version: 1 << 40, Time: -7}
+	huge := strings.Repeat("k", MaxJournalPart)
+	parts := JournalParts([]Change{{KV, ChangePut, huge}, {KV, ChangePut, huge + "l"}}, o)
+	require.Len(t, parts, 2)
+	PatchJournalTime(parts[0], 9)
+	first, err := DecodeJournalRecord(1, parts[0])
+	require.NoError(t, err)
+	require.Equal(t, o, first.Origin)
+	require.Equal(t, int64(9), first.Time)
+	more, err := DecodeJournalRecord(1, parts[1])
+	require.NoError(t, err)
+	require.Zero(t, more.Origin)
+	for _, half := range []string{"a2 02 80 04 01", "a2 02 80 05 01", "a3 03 80 04 01 05 01",
+		"a3 02 80 04 00 05 01"} {
+		_, err := DecodeJournalRecord(1, unhex(t, half))
+		require.ErrorIs(t, err, ErrCorrupt, half)
+	}
+}
+
 func TestJournalParts(t *testing.T) {
 	var want []Change
 	for i := range 20_000 {
 		key := fmt.Sprintf("%06d%s", i, strings.Repeat("x", 994))
 		want = append(want, Change{KV, ChangeOp(1 + i%3), key})
 	}
-	parts := JournalParts(want)
+	parts := JournalParts(want, Origin{})
 	require.Greater(t, len(parts), 19)
 	var got []Change
 	for i, p := range parts {
@@ -193,12 +214,12 @@ func TestJournalParts(t *testing.T) {
 		got = append(got, r.Changes...)
 	}
 	require.Equal(t, want, got)
-	require.Len(t, JournalParts(nil), 1)
-	r, err := DecodeJournalRecord(1, JournalParts(nil)[0])
+	require.Len(t, JournalParts(nil, Origin{}), 1)
+	r, err := DecodeJournalRecord(1, JournalParts(nil, Origin{})[0])
 	require.NoError(t, err)
 	require.Empty(t, r.Changes)
 	huge := strings.Repeat("k", MaxJournalPart)
-	require.Len(t, JournalParts([]Change{{KV, ChangePut, huge}, {KV, ChangePut, huge}}), 2)
+	require.Len(t, JournalParts([]Change{{KV, ChangePut, huge}, {KV, ChangePut, huge}}, Origin{}), 2)
 }
 
 func TestJournalRecordRefuses(t *testing.T) {
@@ -239,7 +260,8 @@ func scopeRecords() *rapid.Generator[ScopeRecord] {
 			r.Metadata = values(2).Draw(t, "metadata")
 			r.Error, r.BootEpoch = texts().Draw(t, "error"), rapid.Uint64().Draw(t, "epoch")
 			r.WrappedKey = rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "key")
-			r.Kind = ScopeKind(rapid.IntRange(0, 1).Draw(t, "kind"))
+			r.Kind = ScopeKind(rapid.IntRange(0, 2).Draw(t, "kind"))
+			r.Imported = rapid.Uint64().Draw(t, "imported")
 			last := ""
 			for range rapid.IntRange(0, 4).Draw(t, "tags") {
 				last += rapid.StringN(1, 3, -1).Draw(t, "tag")
@@ -266,7 +288,7 @@ func TestScopeRecordRefuses(t *testing.T) {
 	for text, spoil := range map[string]func(r *ScopeRecord){
 		"0 is not a status":             func(r *ScopeRecord) { r.Status = 0 },
 		"7 is not a status":             func(r *ScopeRecord) { r.Status = 7 },
-		"2 is not a kind":               func(r *ScopeRecord) { r.Kind = 2 },
+		"3 is not a kind":               func(r *ScopeRecord) { r.Kind = 3 },
 		"is over":                       func(r *ScopeRecord) { r.Number = MaxScope + 1 },
 		"1099511627777 is over":         func(r *ScopeRecord) { r.ParentNumber = MaxScope + 2 },
 		`"\xff" in a scope record`:      func(r *ScopeRecord) { r.Agent = "\xff" },
@@ -310,7 +332,6 @@ func TestScopeRecordRefuses(t *testing.T) {
 	}
 }
 
-// A kind that a later version may add is refused by name, not taken for a run.
 func TestScopeRecordOfAFork(t *testing.T) {
 	r := ScopeRecord{Parent: [16]byte(unhex(t, "0190163d8694739baea5966c26f8ad90"))}
 	require.Equal(t, "0190163d-8694-739b-aea5-966c26f8ad90", r.ParentKey())
@@ -322,15 +343,17 @@ func TestScopeRecordOfAFork(t *testing.T) {
 	require.False(t, r.ReadsThrough())
 }
 
+// A kind that a later version may add is refused by name, not taken for a run.
 func TestScopeKind(t *testing.T) {
-	require.Equal(t, "run shared ScopeKind(2)", fmt.Sprint(KindRun, KindShared, ScopeKind(2)))
+	require.Equal(t, "run shared import ScopeKind(3)",
+		fmt.Sprint(KindRun, KindShared, KindImport, ScopeKind(3)))
 	head := "a4 01 50 00000000000000000000000000000000 02 01 03 01"
 	r, err := DecodeScopeRecord(unhex(t, head+"12 01"))
 	require.NoError(t, err)
 	require.Equal(t, KindShared, r.Kind)
-	_, err = DecodeScopeRecord(unhex(t, head+"12 02"))
+	_, err = DecodeScopeRecord(unhex(t, head+"12 03"))
 	require.ErrorIs(t, err, ErrFormat)
-	require.ErrorContains(t, err, "scope record of kind 2")
+	require.ErrorContains(t, err, "scope record of kind 3")
 }
 
 func TestStatus(t *testing.T) {

@@ -53,6 +53,7 @@ type ScopeKind uint8
 const (
 	KindRun    ScopeKind = 0
 	KindShared ScopeKind = 1 // a shared namespace: what agents, apps or tenants have in common
+	KindImport ScopeKind = 2 // a run that is being imported: nobody sees it, its id is taken
 )
 
 // String is the kind in lower case.
@@ -62,6 +63,8 @@ func (k ScopeKind) String() string {
 		return "run"
 	case KindShared:
 		return "shared"
+	case KindImport:
+		return "import"
 	}
 	return fmt.Sprintf("ScopeKind(%d)", uint8(k))
 }
@@ -99,6 +102,9 @@ type ScopeRecord struct {
 	WrappedKey []byte
 	// Kind says what the scope is.
 	Kind ScopeKind
+	// Imported is how many commits of the run, or of the one that it was forked from, were imported:
+	// the journal tells where they come from.
+	Imported uint64
 }
 
 // Fields of a scope record. On-disk: never renumber, never reuse. Those from 1 to 3 are always
@@ -123,6 +129,7 @@ const (
 	scopeKind       = 18
 	scopeParentNum  = 19
 	scopeFlattened  = 20 // 1, or left out
+	scopeImported   = 21
 	// Reserved, must be understood: 17 retention policy.
 )
 
@@ -134,7 +141,7 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 		return dst, err
 	}
 	n, start := 3, len(dst)
-	b := append(dst, majorMap) // at most 19 fields, so the head stays one byte
+	b := append(dst, majorMap) // at most 20 fields, so the head stays one byte
 	b = append(appendHead(appendField(b, scopeID), majorBytes, 16), r.ID[:]...)
 	b = appendHead(appendField(b, scopeNumber), majorUint, uint64(r.Number))
 	b = appendHead(appendField(b, scopeStatus), majorUint, uint64(r.Status))
@@ -167,6 +174,7 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 	if r.Flattened {
 		b = appendUintField(b, &n, scopeFlattened, 1)
 	}
+	b = appendUintField(b, &n, scopeImported, r.Imported)
 	if size := len(b) - start; size > MaxValueSize {
 		return dst, tooLarge("scope record", size, MaxValueSize)
 	}
@@ -178,7 +186,7 @@ func (s ScopeRecord) check() error {
 	if !s.Status.Valid() {
 		return invalid("%d is not a status", uint8(s.Status))
 	}
-	if s.Kind > KindShared {
+	if s.Kind > KindImport {
 		return invalid("%d is not a kind of scope", uint8(s.Kind))
 	}
 	if n := max(s.Number, s.ParentNumber); n > MaxScope {
@@ -281,6 +289,8 @@ func (s *ScopeRecord) readMore(r *reader) {
 		s.ParentNumber = Scope(r.positive(uint64(MaxScope)))
 	case scopeFlattened:
 		s.Flattened = r.positive(1) == 1
+	case scopeImported:
+		s.Imported = r.positive(math.MaxUint64)
 	default:
 		r.unknown()
 	}
@@ -289,7 +299,7 @@ func (s *ScopeRecord) readMore(r *reader) {
 // readKind refuses kinds of later versions as it would a field of theirs.
 func readKind(r *reader) ScopeKind {
 	kind := r.positive(math.MaxUint8)
-	if r.err == nil && kind > uint64(KindShared) {
+	if r.err == nil && kind > uint64(KindImport) {
 		r.err = fmt.Errorf("%w: %s of kind %d, which this version of the library does not know",
 			ErrFormat, r.what, kind)
 	}

@@ -87,6 +87,7 @@ func Checks() []Check {
 		{"Deletion", deletionChecks},
 		{"Retention", retentionChecks},
 		{"Appends", appendChecks},
+		{"Imports", importChecks},
 		{"Versions", versionChecks},
 		{"Tail", tailChecks},
 		{"Commits", commitsChecks},

@@ -10,7 +10,7 @@ import (
 // apply gives the writes and appends the next version. It cannot fail: every check came before.
 // Callers hold mu.
 func (b *Backend) apply(
-	r *backend.Request, writes []backend.Write, events [][]byte, now int64,
+	r *backend.Request, writes []backend.Write, events [][]byte, now, judged int64,
 ) backend.Outcome {
 	out := backend.Outcome{Version: b.published + 1}
 	changed := map[codec.Scope][]codec.Change{}
@@ -36,11 +36,11 @@ func (b *Backend) apply(
 		}
 	}
 	for i, a := range r.Appends {
-		done, k := b.append(a, events[i], out.Version, now)
+		done, k := b.append(a, events[i], out.Version, judged)
 		out.Appends = append(out.Appends, done)
 		note(k, codec.ChangeAppend)
 	}
-	b.record(out.Version, now, r.Flags, changed)
+	b.record(r, out.Version, now, changed)
 	b.published = out.Version
 	b.bury(ended, writes)
 	return out
@@ -65,16 +65,17 @@ func (b *Backend) written(
 // append puts an event at the end of its scope's log, and its entry into the index by type, which
 // holds Null. Callers hold mu.
 func (b *Backend) append(
-	a backend.Append, event []byte, version uint64, now int64,
+	a backend.Append, event []byte, version uint64, time int64,
 ) (backend.Appended, key) {
 	log := b.logs[a.Scope.Number]
-	hash := codec.EventHash(log.head, log.length, now, a.Type, a.Digest)
-	codec.PatchEvent(event, now, log.head, hash)
+	time = max(time, log.time)
+	hash := codec.EventHash(log.head, log.length, time, a.Type, a.Digest)
+	codec.PatchEvent(event, time, log.head, hash)
 	k := keyOf(a.Scope, codec.Events, codec.EventUserKey(log.length))
 	b.add(k, backend.Record{Version: version, Stamp: version, Value: event})
 	b.add(keyOf(a.Scope, codec.Events.Index(), codec.EventTypeKey(a.Type, log.length)),
 		backend.Record{Version: version, Stamp: version, Value: []byte{0xf6}})
-	b.logs[a.Scope.Number] = eventLog{length: log.length + 1, head: hash}
+	b.logs[a.Scope.Number] = eventLog{length: log.length + 1, head: hash, time: time}
 	return backend.Appended{Sequence: log.length, Hash: hash}, k
 }
 
@@ -94,10 +95,10 @@ func (b *Backend) space(in space) map[string][]backend.Record {
 
 // record writes the commit down: scopes by number, changes in key order. Callers hold mu.
 func (b *Backend) record(
-	version uint64, now int64, flags codec.CommitFlags, changed map[codec.Scope][]codec.Change,
+	r *backend.Request, version uint64, now int64, changed map[codec.Scope][]codec.Change,
 ) {
 	c := backend.Commit{CommitRecord: codec.CommitRecord{
-		Version: version, Previous: b.published, Time: now, Flags: flags}}
+		Version: version, Previous: b.published, Time: now, Flags: r.Flags}}
 	for s, changes := range changed {
 		sort.Slice(changes, func(i, j int) bool {
 			x, y := changes[i], changes[j]
@@ -105,7 +106,7 @@ func (b *Backend) record(
 		})
 		b.numbers[s]++
 		c.Scopes = append(c.Scopes,
-			backend.ScopeChanges{Scope: s, Number: b.numbers[s], Changes: changes})
+			backend.ScopeChanges{Scope: s, Number: b.numbers[s], Changes: changes, Origin: r.Origin})
 	}
 	sort.Slice(c.Scopes, func(i, j int) bool { return c.Scopes[i].Scope < c.Scopes[j].Scope })
 	for _, s := range c.Scopes {

@@ -184,7 +184,7 @@ func sweepBlindly(b *Backend) backend.Backend {
 			version := b.published + 1
 			b.add(keyOf(w.Scope, w.Primitive, w.Key),
 				backend.Record{Version: version, Stamp: w.Stamp, Deleted: true})
-			b.record(version, b.time, 0, map[codec.Scope][]codec.Change{w.Scope.Number: {
+			b.record(&backend.Request{}, version, b.time, map[codec.Scope][]codec.Change{w.Scope.Number: {
 				{Primitive: w.Primitive, Op: codec.ChangeDelete, Key: w.Key}}})
 			b.published = version
 		}

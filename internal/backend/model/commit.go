@@ -60,7 +60,11 @@ func (b *Backend) commit(ctx context.Context, r *backend.Request) (backend.Outco
 		return backend.Outcome{}, &backend.ConflictError{Keys: keys}
 	}
 	now := b.tick()
-	writes := b.effective(r.Writes, now)
+	judged := now
+	if r.Origin.Version != 0 {
+		judged = r.Origin.Time
+	}
+	writes := b.effective(r.Writes, judged)
 	if len(writes)+len(r.Appends) == 0 {
 		return backend.Outcome{}, nil
 	}
@@ -68,7 +72,7 @@ func (b *Backend) commit(ctx context.Context, r *backend.Request) (backend.Outco
 		return backend.Outcome{}, fmt.Errorf("commit: the version counter is exhausted: %w",
 			backend.ErrReadOnly)
 	}
-	return b.apply(r, writes, events, now), nil
+	return b.apply(r, writes, events, now, judged), nil
 }
 
 func readOnly(r *backend.Request) bool {
@@ -131,15 +135,20 @@ func (b *Backend) admit(r *backend.Request) error {
 	for _, s := range r.CreateScopes {
 		created[s.Number] = true
 	}
+	origin := r.Origin.Version != 0
 	check := func(s *backend.Scope, derived bool) error {
 		if created[s.Number] {
 			return nil
 		}
-		status, err := b.status(s)
+		status, kind, err := b.status(s)
 		if err != nil {
 			return fmt.Errorf("commit: %w", err)
 		}
-		if status != codec.Active && !derived {
+		open := status == codec.Active && kind != codec.KindImport
+		if origin {
+			open = kind == codec.KindImport
+		}
+		if !open && (!derived || origin) {
 			return &backend.ScopeStatusError{Record: s.Record, Status: status}
 		}
 		return nil

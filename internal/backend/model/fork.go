@@ -53,7 +53,7 @@ func (b *Backend) begin(r codec.ScopeRecord) {
 		if e := b.at(k, r.ForkVersion); e.Exists() {
 			log.length++
 			event, _ := codec.DecodeEventRecord(e.Value) // written by append
-			log.head = event.Hash
+			log.head, log.time = event.Hash, event.Time
 		}
 	}
 	b.logs[r.Number] = log
@@ -159,7 +159,7 @@ func (b *Backend) Flatten(ctx context.Context, s *backend.Scope) error {
 // present answers ErrScopeGone if a scope, or one that it reads through, does not exist. Callers
 // hold mu.
 func (b *Backend) present(s *backend.Scope) error {
-	if _, err := b.status(s); err != nil {
+	if _, _, err := b.status(s); err != nil {
 		return err
 	}
 	for parent, _, ok := b.through(s.Number, 0); ok; parent, _, ok = b.through(parent, 0) {

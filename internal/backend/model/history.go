@@ -103,14 +103,14 @@ func (b *Backend) journalEntry(
 	if err := b.readable(ctx, s); err != nil {
 		return e, false, fmt.Errorf("journal of scope %d: %w", s.Number, err)
 	}
-	c, changes, ok := b.numbered(s.Number, number, r.At)
+	c, x, ok := b.numbered(s.Number, number, r.At)
 	if !ok {
 		return e, false, nil
 	}
 	e = backend.JournalEntry{
-		Version: c.Version, Number: number, Time: c.Time, Changes: []backend.JournalChange{},
+		Version: c.Version, Number: number, Time: c.Time, Origin: x.Origin, Changes: []backend.JournalChange{},
 	}
-	for _, change := range changes {
+	for _, change := range x.Changes {
 		if !r.Keeps(change) {
 			continue
 		}
@@ -121,7 +121,7 @@ func (b *Backend) journalEntry(
 			told.Value, told.Expiry = now.Value, now.Expiry
 		}
 		if old := b.at(k, c.Version-1); r.Values == backend.OldAndNewValues && old.Exists() &&
-			(old.Expiry == 0 || old.Expiry > c.Time) {
+			(old.Expiry == 0 || old.Expiry > e.Judged()) {
 			told.Old = &old
 		}
 		e.Changes = append(e.Changes, told)
@@ -133,16 +133,16 @@ func (b *Backend) journalEntry(
 // there. Callers hold mu.
 func (b *Backend) numbered(
 	s codec.Scope, number, at uint64,
-) (found backend.Commit, changes []codec.Change, ok bool) {
+) (found backend.Commit, in backend.ScopeChanges, ok bool) {
 	for _, c := range b.commits {
 		for _, x := range c.Scopes {
 			if x.Scope == s && x.Number == number && c.Version <= at {
-				return c, x.Changes, true
+				return c, x, true
 			}
 		}
 	}
 	if parent, upTo, ok := b.through(s, at); ok {
 		return b.numbered(parent, number, upTo)
 	}
-	return found, nil, false
+	return found, in, false
 }

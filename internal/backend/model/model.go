@@ -70,6 +70,7 @@ func (k key) less(o key) bool {
 type eventLog struct {
 	length uint64
 	head   codec.EventDigest // hash of the last event, zero if there is none
+	time   int64             // of the last event
 }
 
 // New returns an empty store that tells the time with now.

@@ -49,23 +49,23 @@ func (b *Backend) readable(ctx context.Context, s *backend.Scope) error {
 // status is what the scope's record says now; the system scope has none and is always Active.
 // A record that is missing, deleted, or names another number (the id was used again) means that the
 // scope is gone, whatever version somebody wants to read. Callers hold mu.
-func (b *Backend) status(s *backend.Scope) (codec.Status, error) {
+func (b *Backend) status(s *backend.Scope) (codec.Status, codec.ScopeKind, error) {
 	if s.Record == "" && s.Number == codec.SystemScope {
-		return codec.Active, nil
+		return codec.Active, codec.KindRun, nil
 	}
 	r := b.latest(key{space{codec.SystemScope, codec.ScopeRecords}, s.Record})
 	if !r.Exists() {
-		return 0, fmt.Errorf("scope %d: %w", s.Number, backend.ErrScopeGone)
+		return 0, 0, fmt.Errorf("scope %d: %w", s.Number, backend.ErrScopeGone)
 	}
 	record, err := codec.DecodeScopeRecord(r.Value)
 	if err != nil {
-		return 0, fmt.Errorf("scope %d: record %q: %w", s.Number, s.Record, err)
+		return 0, 0, fmt.Errorf("scope %d: record %q: %w", s.Number, s.Record, err)
 	}
 	if record.Number != s.Number {
-		return 0, fmt.Errorf("scope %d: its id belongs to scope %d now: %w",
+		return 0, 0, fmt.Errorf("scope %d: its id belongs to scope %d now: %w",
 			s.Number, record.Number, backend.ErrScopeGone)
 	}
-	return record.Status, nil
+	return record.Status, record.Kind, nil
 }
 
 // Scan implements backend.Reader. The whole answer is taken at once.

@@ -37,7 +37,7 @@ func (b *Backend) sweepable() []*backend.Scope {
 			continue
 		}
 		s := &backend.Scope{Number: record.Number, Record: k.user}
-		if status, err := b.status(s); err == nil && status == codec.Active {
+		if status, _, err := b.status(s); err == nil && status == codec.Active {
 			list = append(list, s)
 		}
 	}
