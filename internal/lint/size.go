@@ -30,6 +30,7 @@ var (
 		"pkg/txn":                 24, // one file per part of a transaction
 		"pkg/db":                  60, // the front door: one file per noun
 		"cmd/inmem-bench":         20, // one file per workload
+		"pkg/transcript":          20, // one file per format, step of an import, and question
 		"pkg/primitives/runindex": 14, // records, queries, forks, care: one file per idea
 	}
 	exportedOf = map[string]int{

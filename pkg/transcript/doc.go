@@ -1,0 +1,3 @@
+// Package transcript reads transcripts of agents, makes them runs, and answers questions about many
+// runs.
+package transcript
