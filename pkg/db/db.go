@@ -18,6 +18,7 @@ type DB struct {
 	m        *txn.Manager
 	system   *backend.Scope // the records of the database itself
 	epoch    uint64         // which open of the database this is
+	names    scopeNames
 	recovery Recovery
 	keeper   *keeper // of chains of forks
 }

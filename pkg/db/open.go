@@ -47,3 +47,11 @@ func recoveryOf(r embedded.Report) Recovery {
 		LogFile: r.LogFile, LogOffset: r.LogOffset, LogDropped: r.LogDropped,
 	}
 }
+
+// restore has the engine restore a checkpoint.
+func restore(ctx context.Context, from, to string, o RestoreOptions) (RestoreInfo, error) {
+	r, err := embedded.Restore(ctx, embedded.RestoreOptions{
+		From: from, To: to, Progress: o.Progress,
+	})
+	return RestoreInfo{Version: r.Version, Files: r.Files, Bytes: r.Bytes}, err
+}
