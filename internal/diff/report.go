@@ -49,6 +49,9 @@ type Counts struct {
 	Added   uint64 `json:"added"`
 	Removed uint64 `json:"removed"`
 	Changed uint64 `json:"changed"`
+	// Shared: the sides have a common history, and what neither has written since was not gone over.
+	// It is the same on both sides, and missing in A, B and Same.
+	Shared bool `json:"shared,omitempty"`
 }
 
 // Differences is how many differ.

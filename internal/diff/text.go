@@ -170,7 +170,8 @@ func (t *page) other(r *Report) {
 	if r.First.Primitive == Traces {
 		other = r.Events.Divergence
 	}
-	if other != nil {
+	// The very same moment need not be told twice.
+	if other != nil && (other.VersionA != r.First.VersionA || other.VersionB != r.First.VersionB) {
 		t.blank()
 		t.divergence("", other)
 	}
@@ -209,10 +210,17 @@ func (t *page) before(d *Divergence) {
 func (t *page) counts(r *Report) {
 	var rows []string
 	for _, p := range []Primitive{KV, Extensions, Cells, Machines, Events, Traces} {
-		if c := r.countsOf(p); c.A+c.B > 0 {
-			rows = append(rows, fmt.Sprintf("%-14s %12d %12d %10d %10d %10d %10d", nouns[p][1], c.A,
-				c.B, c.Same, c.Added, c.Removed, c.Changed))
+		c := r.countsOf(p)
+		if c.A+c.B == 0 && !c.Shared {
+			continue
 		}
+		and := "" // there is more
+		if c.Shared {
+			and = "+"
+		}
+		rows = append(rows, fmt.Sprintf("%-14s %12s %12s %10s %10d %10d %10d", nouns[p][1],
+			fmt.Sprint(c.A, and), fmt.Sprint(c.B, and), fmt.Sprint(c.Same, and), c.Added, c.Removed,
+			c.Changed))
 	}
 	t.table(fmt.Sprintf("%-14s %12s %12s %10s %10s %10s %10s", "", "a", "b", "same", "added",
 		"removed", "changed"), rows)

@@ -36,12 +36,17 @@ type DiffOptions struct {
 	// Window is how many steps of each side are aligned at once; default 2048. See Diff.
 	Window int
 
+	small int // tests: smallDiff
+
 	_ struct{}
 }
 
 // Diff is the difference between two runs, or of one run between two versions. It marshals to JSON,
 // and Text and WriteText show it to people.
 type Diff = diff.Report
+
+// DiffTextOptions configure Diff.WriteText.
+type DiffTextOptions = diff.TextOptions
 
 // DiffEntry is one difference: a key, a cell, or a step.
 type DiffEntry = diff.Entry
@@ -76,8 +81,10 @@ type Divergence = diff.Divergence
 // and what differed in keys and cells just before. Its versions, given to Run.At, show both sides
 // as they were then.
 //
-// Cost: one pass over both; what is equal at the beginning of two event logs because it is the same
-// history costs a binary search. Memory: the details that are kept, the window, not the runs.
+// Cost: one pass over both. Runs with a common history, such as forks of one parent, cost less:
+// what is equal at the beginning of two event logs because it is the same history costs a binary
+// search; of more than 10,000 keys, looked at in the same version, only those are compared that
+// were written since (Counts.Shared). Memory: the details that are kept, the window, not the runs.
 //
 // Errors: ErrInvalidArgument for a point without a run or of another database, and for a version of
 // the future; ErrRunNotFound, ErrPruned, ErrTimeout, ErrCanceled, ErrStorage, ErrCorrupt,
@@ -128,6 +135,10 @@ type comparison struct {
 	report *Diff
 	// visit is given every difference, and answers false to end it. Nil: keep them in the report.
 	visit func(DiffEntry) bool
+	small int // smallDiff, but for tests
+	// anyTime: what both sides have from a common history may be taken for the same although only
+	// one of them finds it expired.
+	anyTime bool
 }
 
 // side is one of the two that are compared.
@@ -149,7 +160,10 @@ func (d *DB) compare(ctx context.Context, a, b Point, o DiffOptions) (*compariso
 	}
 	c := &comparison{
 		ctx: ctx, o: o, report: &Diff{Entries: []DiffEntry{}},
-		limits: diff.Limits{Changes: o.Changes, ValueSize: o.ValueSize},
+		limits: diff.Limits{Changes: o.Changes, ValueSize: o.ValueSize}, small: smallDiff,
+	}
+	if o.small > 0 {
+		c.small = o.small
 	}
 	newest := d.Version()
 	for i, p := range []Point{a, b} {

@@ -274,8 +274,14 @@ func (w *world) randomDeeds(t *rapid.T, name string) *deeds {
 	run, err := w.BeginRun(w.ctx(), inmem.RunOptions{})
 	require.NoError(t, err)
 	d := &deeds{run: run}
-	now := deedState{version: w.Version(), keys: map[string]string{}}
-	d.states = append(d.states, now)
+	d.states = append(d.states, deedState{version: w.Version(), keys: map[string]string{}})
+	w.moreDeeds(t, name, d)
+	return d
+}
+
+// moreDeeds goes on with a run.
+func (w *world) moreDeeds(t *rapid.T, name string, d *deeds) {
+	now := d.states[len(d.states)-1]
 	for range rapid.IntRange(0, 25).Draw(t, name+" deeds") {
 		key := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key")
 		value := fmt.Sprint(rapid.IntRange(0, 2).Draw(t, "value"))
@@ -285,7 +291,7 @@ func (w *world) randomDeeds(t *rapid.T, name string) *deeds {
 		}
 		now = deedState{keys: keys, events: slices.Clone(now.events)}
 		w.clock.advance(time.Millisecond)
-		_, err := run.Update(w.ctx(), func(tx *inmem.Tx) error {
+		_, err := d.run.Update(w.ctx(), func(tx *inmem.Tx) error {
 			var err error
 			switch rapid.IntRange(0, 5).Draw(t, "deed") {
 			case 0:
@@ -310,7 +316,6 @@ func (w *world) randomDeeds(t *rapid.T, name string) *deeds {
 		now.version = w.Version()
 		d.states = append(d.states, now)
 	}
-	return d
 }
 
 // requireKeyDiff holds the entries that are not steps against what two models say.

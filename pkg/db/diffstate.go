@@ -22,17 +22,37 @@ var stateParts = []struct {
 	{codec.Machines, diff.Machines},
 }
 
-// state compares what the sides hold besides their history.
+// state compares what the sides hold besides their history. Where there is much, and a common
+// history, only what was written since is looked at. Expiry is the one change that no journal tells
+// at its time: so that needs views that judge it by the same time, or a caller who does not mind.
 func (c *comparison) state() error {
+	var changed map[codec.Primitive][]string
+	asked := false
 	for _, part := range stateParts {
-		if err := c.keys(part.stored, part.shown); err != nil {
+		large, err := c.large(part.stored)
+		if err != nil {
+			return txn.ContextError(err)
+		}
+		sameTime := c.sides[0].view.Time().Equal(c.sides[1].view.Time())
+		if large && !asked && (sameTime || c.anyTime) {
+			asked = true
+			if changed, err = c.changedSince(); err != nil {
+				return err
+			}
+		}
+		if large && changed != nil {
+			err = c.changedKeys(part.stored, part.shown, changed[part.stored])
+		} else {
+			err = c.keys(part.stored, part.shown)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// keys compares the keys of one primitive.
+// keys compares all keys of one primitive.
 func (c *comparison) keys(p codec.Primitive, shown diff.Primitive) error {
 	a := c.sides[0].view.scope.Scan(c.ctx, p, txn.Range{})
 	defer a.Close()
@@ -41,57 +61,55 @@ func (c *comparison) keys(p codec.Primitive, shown diff.Primitive) error {
 	counts := c.report.State.Of(shown)
 	var failed error
 	err := diff.Merge(a, b, func(inA, inB bool) bool {
-		// Equal values have equal bytes.
 		if inA && inB && bytes.Equal(a.Value(), b.Value()) {
 			counts.CountSame(1)
 			return true
 		}
-		x, y := a, b
-		if !inA {
-			x = nil
+		var entries [2]txn.Entry
+		key := ""
+		if inA {
+			key, entries[0] = a.Key(), a.Entry()
 		}
-		if !inB {
-			y = nil
+		if inB {
+			key, entries[1] = b.Key(), b.Entry()
 		}
-		failed = c.key(shown, counts, x, y)
+		failed = c.key(shown, counts, key, &entries[0], &entries[1])
 		return failed == nil
 	})
 	return errors.Join(failed, txn.ContextError(err))
 }
 
-// key reports a key that differs; the cursor of a side that does not have it is nil.
-func (c *comparison) key(shown diff.Primitive, counts *diff.Counts, a, b *txn.Cursor) error {
+// key compares a key, and reports it if it differs.
+func (c *comparison) key(shown diff.Primitive, counts *diff.Counts, key string, a, b *txn.Entry,
+) error {
 	e := DiffEntry{Primitive: shown, Op: diff.Changed}
-	var values [2]Value
-	for i, cursor := range []*txn.Cursor{a, b} {
-		if cursor == nil {
-			continue
-		}
-		e.Key = cursor.Key()
-		version := &e.VersionA
-		if i == 1 {
-			version = &e.VersionB
-		}
-		*version = cursor.Entry().Version
-		var err error
-		if !c.detailed() {
-			continue
-		}
-		if values[i], err = codec.DecodeValue(cursor.Value()); err != nil {
-			return err
-		}
-	}
 	switch {
-	case a == nil:
+	case !a.Exists && !b.Exists:
+		return nil
+	case !a.Exists:
 		e.Op = diff.Added
-	case b == nil:
+	case !b.Exists:
 		e.Op = diff.Removed
+	case bytes.Equal(a.Value, b.Value): // equal values have equal bytes
+		counts.CountSame(1)
+		return nil
 	}
 	counts.Count(e.Op)
 	if !c.detailed() {
 		return c.emit(e)
 	}
-	e.Key = strings.Clone(e.Key)
+	var values [2]Value
+	for i, entry := range []*txn.Entry{a, b} {
+		if !entry.Exists {
+			continue
+		}
+		var err error
+		if values[i], err = codec.DecodeValue(entry.Value); err != nil {
+			return err
+		}
+		*[]*uint64{&e.VersionA, &e.VersionB}[i] = entry.Version
+	}
+	e.Key = strings.Clone(key)
 	if shown == diff.Extensions {
 		var err error
 		if e.Extension, e.Key, err = splitExtension(e.Key); err != nil {
@@ -133,12 +151,16 @@ func (c *comparison) records() error {
 		if err != nil {
 			return err
 		}
+		commits, err := s.view.scope.Commits(c.ctx) // also of a fork before it was made
+		if err != nil {
+			return err
+		}
 		events, err := s.view.Events().Len(c.ctx)
 		if err != nil {
 			return err
 		}
 		shown.Totals = diff.Totals{
-			Commits: int64(info.Commits), Events: int64(events), Spans: int64(sum.Spans),
+			Commits: int64(commits.Count), Events: int64(events), Spans: int64(sum.Spans),
 			Errors: int64(sum.Errors), InputTokens: sum.InputTokens,
 			OutputTokens: sum.OutputTokens, Cost: int64(sum.Cost), Duration: sum.Duration,
 		}
@@ -178,6 +200,7 @@ func recordValue(i *RunInfo) (Value, error) {
 func (c *comparison) stateBefore(at *Divergence) error {
 	before := &comparison{
 		ctx: c.ctx, o: c.o, limits: c.limits, report: &Diff{Entries: []DiffEntry{}},
+		small: c.small, anyTime: true,
 	}
 	before.o.Details = min(c.o.Details, stateDetails)
 	defer before.close()
