@@ -63,9 +63,12 @@ type RestoreOptions struct {
 
 // RestoreInfo says what was restored.
 type RestoreInfo struct {
-	Version  uint64 // of the newest commit
-	Files    int
-	Bytes    int64
+	// Version is that of the newest commit.
+	Version uint64
+	// Files and Bytes were copied and verified.
+	Files int
+	Bytes int64
+	// Duration is how long it took.
 	Duration time.Duration
 
 	_ struct{}

@@ -11,7 +11,8 @@ import (
 )
 
 // scopeNames finds the record of a scope by its number, which no index does: commits name numbers,
-// people names. It knows all scopes up to a version, and learns what came after when one is missing.
+// people names. It knows all scopes up to a version, and learns what came after when one is
+// missing.
 type scopeNames struct {
 	mu     sync.Mutex // guards the rest, also while it is read
 	runs   map[codec.Scope]uuid.UUID

@@ -64,7 +64,7 @@ func (f *filter) concerns(s *backend.ScopeChanges) bool {
 func (f *filter) entry(c *backend.Commit, s *backend.ScopeChanges) *backend.JournalEntry {
 	r := f.journal(0, 0)
 	e := &backend.JournalEntry{
-		Version: c.Version, Number: s.Number, Time: c.Time,
+		Version: c.Version, Number: s.Number, Time: c.Time, Origin: s.Origin,
 		Changes: make([]backend.JournalChange, 0, len(s.Changes)),
 	}
 	for _, x := range s.Changes {

@@ -34,6 +34,8 @@ type task struct {
 	Bulk bool
 	// Limit is the greatest size of a file, in bytes (limit).
 	Limit uint64
+	// From are the versions from which consumers watch.
+	From []uint64 `json:",omitempty"`
 }
 
 func (k task) options() *inmem.Options {
@@ -46,7 +48,8 @@ func (k task) options() *inmem.Options {
 
 // children are the tasks by name. A child that returns an error ends with status 1.
 var children = map[string]func(task) error{
-	"load": loadChild, "hold": holdChild, "once": onceChild,
+	"load": loadChild, "hold": holdChild, "once": onceChild, "watch": watchChild,
+	"checkpoint": checkpointChild,
 }
 
 func TestMain(m *testing.M) {
