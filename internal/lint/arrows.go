@@ -75,7 +75,7 @@ var house = []room{
 		testUses: []string{"internal/backend/...", "internal/embedded"}},
 
 	{folder: "internal/diff"},
-	{folder: "internal/bundle"},
+	{folder: "internal/bundle", modules: []string{"github.com/klauspost/compress/zstd"}},
 
 	// The front door assembles everything; which engine it stands on is said in one file.
 	{folder: "pkg/db", uses: []string{"pkg/primitives/...", "pkg/txn", "internal/backend",
