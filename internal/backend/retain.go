@@ -134,7 +134,8 @@ type Retention interface {
 // PruneOptions say what Prune may remove.
 type PruneOptions struct {
 	// Upto names horizons that may be set, each primitive at most once; one that is at or below the
-	// present one asks for nothing. Only Prunable primitives.
+	// present one asks for nothing. Only Prunable primitives. What is set is the version of the
+	// scope's newest commit at or below what is asked for and may be: in between nothing happened.
 	Upto Horizons
 	// Rate bounds how many records are removed per second; 0 is no bound. In any case the work is
 	// done in small batches and leaves the commits that come meanwhile the greater part of the time.
@@ -182,6 +183,8 @@ type PruneReport struct {
 	Versions, Commits uint64
 	// Bytes are the keys and values of all these, before compression.
 	Bytes uint64
+	// Walked is how many records were looked at, about: what it cost.
+	Walked uint64
 	// Held are the oldest of what kept the horizons from rising to what was asked for, at most 16.
 	Held []Hold
 }

@@ -74,11 +74,11 @@ type DB struct {
 	space     *space
 	pressure  pressure
 
-	times    recentTimes
-	marks    flushMarks
+	times recentTimes
+	marks flushMarks
 	// flattened counts the scope records that said Flattened: see retold.
 	flattened atomic.Uint64
-	counters counters
+	counters  counters
 }
 
 var _ backend.Backend = (*DB)(nil)

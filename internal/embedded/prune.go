@@ -95,7 +95,7 @@ type prune struct {
 	before *horizons
 	after  *horizons
 	holds  []backend.Hold
-	caps   map[uint64]uint64 // what a horizon is capped by: the newest commit at or below it
+	caps   map[uint64]uint64 // by what it is capped by: what a horizon may be
 	dry    bool              // count only
 	pace   pace
 	report backend.PruneReport
@@ -185,8 +185,7 @@ func (p *prune) run(ctx context.Context) error {
 	return p.finish(ctx)
 }
 
-// prepare makes sure that the scope exists, and that the forks are known. Horizons are versions of
-// commits, like those that views are made at.
+// prepare makes sure that the scope exists, and that the forks are known.
 func (p *prune) prepare(ctx context.Context) error {
 	if _, err := p.db.readable(ctx, p.scope); err != nil {
 		return err
@@ -201,17 +200,20 @@ func (p *prune) prepare(ctx context.Context) error {
 	return p.db.knowForks(ctx)
 }
 
-// commitAt is the version of the newest commit at or below a version.
+// commitAt is the version of the scope's newest commit at or below a version: between the two
+// nothing happened to it, so there is no reason to refuse anything in between.
 func (p *prune) commitAt(ctx context.Context, version uint64) (uint64, error) {
-	at, ok := p.caps[version]
-	if ok {
+	if at, ok := p.caps[version]; ok {
 		return at, nil
 	}
-	at, _, err := p.db.NewestCommit(ctx, version)
-	if err == nil {
-		p.caps[version], p.caps[at] = at, at
+	c, err := p.db.Commits(ctx, p.scope, version)
+	if errors.Is(err, backend.ErrPruned) {
+		c.Last, err = version, nil // it is below the horizon already
 	}
-	return at, err
+	if err == nil {
+		p.caps[version], p.caps[c.Last] = c.Last, c.Last
+	}
+	return c.Last, err
 }
 
 // settled returns a version below which no read is under way but those that hold it. Most reads
@@ -276,7 +278,7 @@ func (p *prune) firstCommit(ctx context.Context, st *scopeState) (uint64, error)
 }
 
 // decideOn decides with the locks that keep everything as it is. It is not done if the state of the
-// scope has gone meanwhile, or if it has to know the newest commit at or below most.
+// scope has gone meanwhile, or if it has to know the scope's newest commit at or below most.
 func (p *prune) decideOn(
 	st *scopeState, settled, first uint64,
 ) (most uint64, done bool, err error) {

@@ -168,6 +168,7 @@ func (p *prune) page(
 			next = bytes.Clone(it.Key())
 			break
 		}
+		p.report.Walked++
 		goes, err := j.goes(it.Key())
 		if err == nil && goes {
 			var x doomedKey

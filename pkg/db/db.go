@@ -21,6 +21,8 @@ type DB struct {
 	names    scopeNames
 	recovery Recovery
 	keeper   *keeper // of chains of forks
+
+	retention *retention
 }
 
 // parts is what a DB is assembled from besides its options.
@@ -45,6 +47,7 @@ func assemble(p parts, o Options) *DB {
 		epoch:  p.epoch, recovery: p.recovery,
 	}
 	d.keeper = newKeeper(d, p.depth)
+	d.retention = newRetention(d)
 	return d
 }
 
@@ -56,6 +59,7 @@ func (d *DB) Path() string { return d.path }
 //
 // Errors: ErrStorage if what was committed could not be made durable.
 func (d *DB) Close() error {
+	d.retention.close()
 	d.keeper.close()
 	if err := d.b.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", d.path, err)

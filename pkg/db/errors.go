@@ -46,6 +46,8 @@ import (
 //	ErrNoSpace          too little free disk space; nothing was lost    make space, try again
 //	ErrLocked           the directory is open elsewhere                 -
 //	ErrFormat           written by a newer version                      use that one
+//	ErrPruned           history that retention has removed; errors.As   read later versions
+//	                    *PrunedError names the earliest version left
 //
 // When a commit fails, nothing of it was written, with one exception: *UnknownOutcomeError means
 // that the commit is in the log while it could not be learned whether it lasts.
@@ -74,6 +76,7 @@ var (
 	ErrNoSpace           = backend.ErrNoSpace
 	ErrLocked            = backend.ErrLocked
 	ErrFormat            = codec.ErrFormat
+	ErrPruned            = backend.ErrPruned
 )
 
 // ConflictError lists every key that stood in the way of a commit, with its run, the version that

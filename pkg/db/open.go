@@ -22,9 +22,11 @@ func Open(path string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, err // it names the directory
 	}
-	return assemble(parts{
+	d := assemble(parts{
 		path: path, backend: e, epoch: e.BootEpoch(), recovery: recoveryOf(e.Recovery()),
-	}, options), nil
+	}, options)
+	d.retention.start()
+	return d, nil
 }
 
 // engineOptions is the one place where options become the engine's.

@@ -72,6 +72,10 @@ type Options struct {
 	// map is copied. Default: none; a transition that names a missing one is refused.
 	Guards Guards
 
+	// RetentionInterval is how often the policies of SetRetention are carried out while the database
+	// is open. Default one minute; negative: only by ApplyRetention. Without a policy nothing is done.
+	RetentionInterval time.Duration
+
 	// What it costs.
 
 	// MemoryBudget bounds the memory for recent data, in bytes. Data beyond it is read from disk;
@@ -110,6 +114,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if c.SyncCommits == 0 {
 		c.SyncCommits = 1000
+	}
+	if c.RetentionInterval == 0 {
+		c.RetentionInterval = time.Minute
 	}
 	if c.Retry == nil {
 		c.Retry = txn.DefaultRetry()

@@ -136,7 +136,12 @@ func (b *Backend) plan(
 	}
 	r.Held = backend.OldestHolds(r.Held)
 	r.Before = b.horizonsOf(s.Number)
-	r.After = r.Before.Raise(o.Upto.Cap(most))
+	var upTo backend.Horizons
+	for _, h := range o.Upto.Cap(most) {
+		h.Version = b.extent(s.Number, h.Version).Last
+		upTo = append(upTo, h)
+	}
+	r.After = r.Before.Raise(upTo)
 	for in, keys := range b.records {
 		if in.scope != s.Number {
 			continue

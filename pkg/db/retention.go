@@ -1,0 +1,269 @@
+package inmem
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+	"github.com/inmem-db/inmem/pkg/primitives/runindex"
+	"github.com/inmem-db/inmem/pkg/txn"
+)
+
+// Keep says how much history of a run is kept. The zero Keep keeps all of it. With both fields set
+// history goes only when both let it go. What a key, cell or span holds now always stays, and so do
+// all events.
+type Keep struct {
+	// Commits keeps what the run showed after each of its last so many commits.
+	Commits uint64
+	// For keeps all that could be seen of the run in the last so much time.
+	For time.Duration
+
+	_ struct{}
+}
+
+// String is the policy in words.
+func (k Keep) String() string {
+	switch {
+	case k.Commits == 0 && k.For == 0:
+		return "all"
+	case k.For == 0:
+		return fmt.Sprintf("%d commits", k.Commits)
+	case k.Commits == 0:
+		return k.For.String()
+	}
+	return fmt.Sprintf("%d commits and %v", k.Commits, k.For)
+}
+
+// RetentionTarget says what a policy is for: the zero one is for the whole database, shared
+// namespaces included.
+type RetentionTarget struct {
+	// Run is the id of a run; empty for all that have no policy of their own.
+	Run string
+	// Primitive is the one whose history is meant; 0 for all that have no policy of their own. The
+	// machines go with the cells. Events take no policy: they are never removed.
+	Primitive Primitive
+
+	_ struct{}
+}
+
+// RetentionPolicy is a policy that was set.
+type RetentionPolicy struct {
+	RetentionTarget
+	Keep Keep // how much
+}
+
+// SetRetention sets how much history is kept, from now on and over restarts. Of several policies
+// that could apply to a primitive of a run the most specific one does: that for the run and the
+// primitive, for the run, for the primitive, for the database; without any all history is kept.
+//
+// A policy removes nothing by itself. While the database is open it is carried out in the
+// background every Options.RetentionInterval, or at once by ApplyRetention; PlanRetention tells
+// before what would go. History that was removed answers ErrPruned from then on, naming the earliest
+// version that can be read; nothing brings it back.
+//
+// It returns the commit version. Errors: ErrRunNotFound, ErrInvalidArgument for an id that is no
+// UUID, a primitive that takes no policy, or a negative duration; and those of Tx.Commit.
+func (d *DB) SetRetention(ctx context.Context, t RetentionTarget, k Keep) (uint64, error) {
+	version, err := d.setRetention(ctx, t, &k)
+	if err != nil {
+		return 0, fmt.Errorf("set retention: %w", err)
+	}
+	d.retention.wake()
+	return version, nil
+}
+
+// ClearRetention takes a policy away: what it was for has that of the next wider target again. It
+// returns the commit version, 0 if there was none. Errors: those of SetRetention.
+func (d *DB) ClearRetention(ctx context.Context, t RetentionTarget) (uint64, error) {
+	version, err := d.setRetention(ctx, t, nil)
+	if err != nil {
+		return 0, fmt.Errorf("clear retention: %w", err)
+	}
+	return version, nil
+}
+
+// Retention lists the policies that are set: that of the database first, then those of runs by id,
+// each without a primitive before those with one. Errors: ErrTimeout, ErrCanceled, ErrStorage,
+// ErrCorrupt, ErrClosed.
+func (d *DB) Retention(ctx context.Context) ([]RetentionPolicy, error) {
+	policies, err := d.policies(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("retention: %w", err)
+	}
+	return policies.list, nil
+}
+
+// Policies and pins are values of the system scope, under Meta.
+const (
+	policyPrefix = "retention/policy/" // and the run's id, a slash, and the letter of the primitive
+	pinPrefix    = "retention/pin/"    // and the name
+)
+
+// takesPolicy tells whether history of a primitive can be removed by a policy of its own.
+func takesPolicy(p Primitive) bool {
+	switch p {
+	case 0, PrimitiveKV, PrimitiveCells, PrimitiveTraces, PrimitiveVectors, PrimitiveExtensions:
+		return true
+	}
+	return false
+}
+
+// key is where the policy for a target lies.
+func (t RetentionTarget) key() string {
+	key := policyPrefix + t.Run + "/"
+	if t.Primitive != 0 {
+		key += string(rune(t.Primitive))
+	}
+	return key
+}
+
+func parseTarget(key string) (t RetentionTarget, err error) {
+	rest := strings.TrimPrefix(key, policyPrefix)
+	run, letter, ok := strings.Cut(rest, "/")
+	if !ok || len(letter) > 1 {
+		return t, &codec.CorruptError{What: "retention policy", Detail: fmt.Sprintf("key %q", key)}
+	}
+	t.Run = run
+	if letter != "" {
+		t.Primitive = Primitive(letter[0])
+	}
+	return t, nil
+}
+
+func (d *DB) setRetention(ctx context.Context, t RetentionTarget, k *Keep) (uint64, error) {
+	if t.Run != "" {
+		id, err := canonicalID(t.Run)
+		if err != nil {
+			return 0, err
+		}
+		t.Run = id
+	}
+	if !takesPolicy(t.Primitive) {
+		return 0, fmt.Errorf("%w: %v take no retention policy", ErrInvalidArgument, t.Primitive)
+	}
+	var value []byte
+	if k != nil {
+		var err error
+		if value, err = k.encode(); err != nil {
+			return 0, err
+		}
+	}
+	return d.m.Update(ctx, d.system, housekeeping, func(tx *txn.Tx) error {
+		s := tx.Scope(d.system)
+		if t.Run != "" {
+			e, err := s.Get(ctx, codec.ScopeRecords, t.Run)
+			if err == nil && !e.Exists {
+				err = ErrRunNotFound
+			}
+			if err != nil {
+				return fmt.Errorf("run %s: %w", t.Run, err)
+			}
+		}
+		var err error
+		if k != nil {
+			_, err = s.Put(ctx, codec.Meta, t.key(), value, 0)
+		} else {
+			_, err = s.Delete(ctx, codec.Meta, t.key())
+		}
+		return err
+	})
+}
+
+// canonicalID is a run's id in the one form in which records have it.
+func canonicalID(id string) (string, error) {
+	parsed, err := runindex.ParseID(id)
+	if err != nil {
+		return "", err
+	}
+	return uuid.UUID(parsed).String(), nil
+}
+
+// storedKeep is a Keep as it is stored.
+type storedKeep struct {
+	Commits int64 `inmem:"commits"`
+	For     int64 `inmem:"for"` // nanoseconds
+}
+
+// encode is the policy as it is stored.
+func (k Keep) encode() ([]byte, error) {
+	if k.For < 0 {
+		return nil, fmt.Errorf("%w: a duration of %v", ErrInvalidArgument, k.For)
+	}
+	if k.Commits > math.MaxInt64 {
+		return nil, fmt.Errorf("%w: %d commits", ErrInvalidArgument, k.Commits)
+	}
+	return encodeStored(storedKeep{Commits: int64(k.Commits), For: int64(k.For)})
+}
+
+// encodeStored encodes a struct as a Map.
+func encodeStored(fields any) ([]byte, error) {
+	v, err := codec.ValueOf(fields)
+	if err != nil {
+		return nil, err
+	}
+	return codec.AppendValue(nil, v)
+}
+
+// decodeStored is the inverse of encodeStored.
+func decodeStored(b []byte, into any) error {
+	v, err := codec.DecodeValue(b)
+	if err == nil {
+		err = v.Decode(into)
+	}
+	if err != nil {
+		return &codec.CorruptError{What: "retention record", Detail: err.Error()}
+	}
+	return nil
+}
+
+// policies are all policies of the database.
+type policies struct {
+	list []RetentionPolicy
+	of   map[RetentionTarget]Keep
+}
+
+func (d *DB) policies(ctx context.Context) (*policies, error) {
+	p := &policies{of: map[RetentionTarget]Keep{}}
+	c := d.m.Scope(d.system).Scan(ctx, codec.Meta, txn.PrefixRange(policyPrefix))
+	defer c.Close()
+	for c.Next() {
+		t, err := parseTarget(c.Key())
+		if err != nil {
+			return nil, err
+		}
+		var stored storedKeep
+		if err := decodeStored(c.Entry().Value, &stored); err != nil {
+			return nil, err
+		}
+		k := Keep{Commits: uint64(stored.Commits), For: time.Duration(stored.For)}
+		p.list = append(p.list, RetentionPolicy{RetentionTarget: t, Keep: k})
+		p.of[t] = k
+	}
+	return p, txn.ContextError(c.Err())
+}
+
+// keep is the policy for a letter of a run.
+func (p *policies) keep(run string, letter codec.Primitive) Keep {
+	primitive := Primitive(letter)
+	if letter == codec.Machines {
+		primitive = PrimitiveCells
+	}
+	for _, t := range []RetentionTarget{
+		{Run: run, Primitive: primitive}, {Run: run}, {Primitive: primitive}, {},
+	} {
+		if k, ok := p.of[t]; ok {
+			return k
+		}
+	}
+	return Keep{}
+}
+
+// PrunedError says that history was asked for which retention has removed: the version, and the
+// earliest one that can be read. It matches ErrPruned. Use errors.As.
+type PrunedError = backend.PrunedError
