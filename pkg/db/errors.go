@@ -37,6 +37,8 @@ import (
 //	                    machine or a run's status
 //	ErrSpanEnded        the end of a span that has ended                -
 //	ErrInvalidArgument  an argument or option that is never right       a mistake in the program
+//	ErrPruned           a version below what retention has left of      ask for a later one
+//	                    the run; errors.As *PrunedError names it
 //	ErrTooLarge         a key, value, nesting or transaction over its   split it
 //	                    limit
 //	ErrTypeMismatch     a value of another kind than asked for          -
@@ -46,8 +48,6 @@ import (
 //	ErrNoSpace          too little free disk space; nothing was lost    make space, try again
 //	ErrLocked           the directory is open elsewhere                 -
 //	ErrFormat           written by a newer version                      use that one
-//	ErrPruned           history that retention has removed; errors.As   read later versions
-//	                    *PrunedError names the earliest version left
 //
 // When a commit fails, nothing of it was written, with one exception: *UnknownOutcomeError means
 // that the commit is in the log while it could not be learned whether it lasts.
@@ -71,12 +71,12 @@ var (
 	ErrInvalidArgument   = codec.ErrInvalidArgument
 	ErrTooLarge          = codec.ErrTooLarge
 	ErrTypeMismatch      = codec.ErrTypeMismatch
+	ErrPruned            = backend.ErrPruned
 	ErrCorrupt           = codec.ErrCorrupt
 	ErrStorage           = backend.ErrStorage
 	ErrNoSpace           = backend.ErrNoSpace
 	ErrLocked            = backend.ErrLocked
 	ErrFormat            = codec.ErrFormat
-	ErrPruned            = backend.ErrPruned
 )
 
 // ConflictError lists every key that stood in the way of a commit, with its run, the version that
@@ -92,3 +92,7 @@ type RunStatusError = backend.ScopeStatusError
 // during the wait for the disk. It names the commit's version, and unwraps to the cause. Use
 // errors.As.
 type UnknownOutcomeError = backend.UnknownOutcomeError
+
+// PrunedError names the run, the version that was asked for, and the earliest that can be read. It
+// matches ErrPruned. Use errors.As.
+type PrunedError = backend.PrunedError

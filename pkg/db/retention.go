@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/primitives/runindex"
 	"github.com/inmem-db/inmem/pkg/txn"
@@ -263,7 +262,3 @@ func (p *policies) keep(run string, letter codec.Primitive) Keep {
 	}
 	return Keep{}
 }
-
-// PrunedError says that history was asked for which retention has removed: the version, and the
-// earliest one that can be read. It matches ErrPruned. Use errors.As.
-type PrunedError = backend.PrunedError
