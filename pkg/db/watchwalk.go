@@ -171,22 +171,44 @@ func (w *watch) part(ctx context.Context, c *backend.Commit, s *backend.ScopeCha
 	if err != nil {
 		return err
 	}
-	if w.values == backend.NoValues {
-		return w.tell(name, w.entry(c, s))
-	}
+	e := w.entry(c, s)
 	scope := &backend.Scope{Number: s.Scope, Record: record}
-	for e, err := range w.d.b.Journal(ctx, scope, w.journal(s.Number, c.Version)) {
-		switch {
-		case errors.Is(err, ErrRunNotFound):
+	if err := w.fill(ctx, scope, e); err != nil {
+		if errors.Is(err, ErrRunNotFound) {
 			return w.settle(ctx)
-		case err != nil:
-			return err
-		case e.Version != c.Version:
-			return fmt.Errorf("%w: commit %d of run %s: expected version %d, found %d", ErrCorrupt,
-				s.Number, name, c.Version, e.Version)
 		}
-		if err := w.tell(name, &e); err != nil {
+		return err
+	}
+	return w.tell(name, e)
+}
+
+// fill reads the values that are asked for. A consumer that keeps up finds them in memory.
+func (w *watch) fill(ctx context.Context, s *backend.Scope, e *backend.JournalEntry) error {
+	if w.values == backend.NoValues {
+		return nil
+	}
+	for i := range e.Changes {
+		x := &e.Changes[i]
+		if x.Op == ChangePut || x.Op == ChangeAppend {
+			r, err := w.d.b.Get(ctx, s, x.Primitive, x.Key, e.Version)
+			if err != nil {
+				return err
+			}
+			if r.Version != e.Version {
+				return fmt.Errorf("%w: commit %d of run %s: key %q: expected it at this version, "+
+					"found version %d", ErrCorrupt, e.Version, s.Record, x.Key, r.Version)
+			}
+			x.Value, x.Expiry = r.Value, r.Expiry
+		}
+		if w.values != backend.OldAndNewValues || x.Op == ChangeAppend {
+			continue
+		}
+		r, err := w.d.b.Get(ctx, s, x.Primitive, x.Key, e.Version-1)
+		if err != nil {
 			return err
+		}
+		if r.Exists() && (r.Expiry == 0 || r.Expiry > e.Judged()) {
+			x.Old = &r
 		}
 	}
 	return nil
