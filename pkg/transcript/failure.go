@@ -98,12 +98,15 @@ func firstLine(text string) string {
 	return strings.TrimSpace(line)
 }
 
-// clip cuts a text to maxErrorText bytes, between two characters.
-func clip(text string) string {
-	if len(text) <= maxErrorText {
+// clip cuts a text to maxErrorText bytes.
+func clip(text string) string { return clipTo(text, maxErrorText) }
+
+// clipTo cuts a text to so many bytes, between two characters.
+func clipTo(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	end := maxErrorText - len("…")
+	end := most - len("…")
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}

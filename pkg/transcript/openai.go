@@ -191,6 +191,9 @@ func partsOf(content *node) (parts []*node) {
 func (e *Entry) readResults(n *node) error {
 	if e.Role == "tool" || e.Role == "function" {
 		r := ToolResult{ID: n.get("tool_call_id").str(), Tool: n.get("name").str()}
+		if ids := n.get("tool_call_ids"); r.ID == "" && ids != nil && len(ids.items) > 0 {
+			r.ID = ids.items[0].str() // SWE-agent writes a list, of one
+		}
 		if err := r.read(n, n.get("content")); err != nil {
 			return err
 		}

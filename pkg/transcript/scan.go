@@ -128,6 +128,9 @@ func (s *scanner) fault(offset int64, err error) error {
 // toNext goes to the first byte of the next record. Errors: io.EOF at the end.
 func (s *scanner) toNext() error {
 	c, err := s.peekToken()
+	if s.begun && errors.Is(err, io.EOF) {
+		return s.lost("the source ends inside its array")
+	}
 	if err != nil || s.shape != shapeElements {
 		return err
 	}

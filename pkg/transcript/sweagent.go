@@ -33,13 +33,37 @@ func readSWEAgent(n *node, source string) (*Trajectory, error) {
 		return nil, err
 	}
 	if steps != nil {
+		answers := answersOf(n.get("history"))
 		for i := range steps.items {
-			if err := t.readStep(&steps.items[i]); err != nil {
+			var answer *node
+			if i < len(answers) {
+				answer = answers[i]
+			}
+			if err := t.readStep(&steps.items[i], answer); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return t, nil
+}
+
+// answersOf are the agent's own answers in the history: one for every step, if none was left out.
+func answersOf(history *node) (answers []*node) {
+	if history == nil {
+		return nil
+	}
+	for i := range history.items {
+		if m := &history.items[i]; m.get("role").str() == "assistant" && !isDemo(m) {
+			answers = append(answers, m)
+		}
+	}
+	return answers
+}
+
+// isDemo says that a message of the history is part of a demonstration of how it is done.
+func isDemo(m *node) bool {
+	demo := m.get("is_demo")
+	return demo != nil && demo.kind == isTrue
 }
 
 // arrayOf returns an array under a key; nil if there is none.
@@ -77,21 +101,25 @@ func (t *Trajectory) readPrompt(n *node, whole bool) error {
 	}
 	for i := range history.items {
 		m := &history.items[i]
-		demo := m.get("is_demo")
-		if !whole && m.get("role").str() == "assistant" && (demo == nil || demo.kind != isTrue) {
+		if !whole && m.get("role").str() == "assistant" && !isDemo(m) {
 			return nil
 		}
 		e, err := readMessage(m)
 		if err != nil {
 			return err
 		}
+		if isDemo(m) { // what is shown in it did not happen
+			e.Role, e.Type, e.Calls, e.Results = "demo", "message.demo", nil, nil
+		}
 		t.Entries = append(t.Entries, e)
 	}
 	return nil
 }
 
-// readStep reads one step: what the agent answered and asked for, and what came of it.
-func (t *Trajectory) readStep(n *node) error {
+// readStep reads one step: what the agent answered and asked for, and what came of it. Where the
+// history has the same answer with a proper tool call, that tells the tool and its arguments; else
+// the tool is the first word of the command.
+func (t *Trajectory) readStep(n, answer *node) error {
 	if n.kind != isObject {
 		return broken(n.at, "found %v, expected a step", n.kind)
 	}
@@ -107,7 +135,12 @@ func (t *Trajectory) readStep(n *node) error {
 		return err
 	}
 	action := n.get("action").str()
-	if tool, _, _ := strings.Cut(strings.TrimSpace(firstLine(action)), " "); tool != "" {
+	if answer != nil && answer.get("action").str() == action {
+		if err := e.readCalls(answer); err != nil {
+			return err
+		}
+	}
+	if tool, _, _ := strings.Cut(strings.TrimSpace(firstLine(action)), " "); tool != "" && len(e.Calls) == 0 {
 		e.Calls = []Call{{Tool: clip(tool), Arguments: inmem.String(action), Answer: -1}}
 	}
 	t.Entries = append(t.Entries, e)
@@ -130,7 +163,7 @@ func (t *Trajectory) readObservation(n, observation *node, step Entry) (err erro
 		return err
 	}
 	if len(step.Calls) > 0 {
-		r := ToolResult{Tool: step.Calls[0].Tool, Content: inmem.String(observation.str())}
+		r := ToolResult{ID: step.Calls[0].ID, Tool: step.Calls[0].Tool, Content: inmem.String(observation.str())}
 		r.Error, r.ErrorType = failureText(observation.str())
 		if seconds, ok := n.get("execution_time").float(); ok && seconds > 0 && seconds < 1e9 {
 			r.Took = time.Duration(seconds * float64(time.Second))
