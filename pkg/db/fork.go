@@ -85,6 +85,9 @@ func (r *Run) fork(ctx context.Context, o *ForkOptions) (*Run, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		child.scope.Imported = r.scope.Imported
+	}
 	if err == nil && depth >= r.d.keeper.depth {
 		r.d.keeper.want(child.ref())
 	}

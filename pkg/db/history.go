@@ -29,9 +29,10 @@ func (r *Run) At(ctx context.Context, version uint64) (*View, error) {
 }
 
 // AtTime is At with the greatest version whose commit time is at or before t; before the first
-// commit it is version 0. A time in the future shows the newest version.
+// commit it is version 0. A time in the future shows the newest version. The times of commits that
+// were imported are those that they had where they were made.
 func (r *Run) AtTime(ctx context.Context, t time.Time) (*View, error) {
-	version, err := r.d.VersionAt(ctx, t)
+	version, err := r.d.m.VersionAt(ctx, r.scope, nanoseconds(t))
 	if err != nil {
 		return nil, fmt.Errorf("run %s at %v: %w", r.id, t, err)
 	}

@@ -125,7 +125,9 @@ func (d *DB) Run(ctx context.Context, id string) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", id, err)
 	}
-	r := &Run{d: d, id: id, scope: &backend.Scope{Number: rec.Number, Record: id}}
+	r := &Run{d: d, id: id, scope: &backend.Scope{
+		Number: rec.Number, Record: id, Imported: rec.Imported > 0,
+	}}
 	if rec.ReadsThrough() {
 		d.keeper.look(ctx, r.ref())
 	}
@@ -141,5 +143,9 @@ func (d *DB) scopeRecord(ctx context.Context, key string) (codec.ScopeRecord, er
 	if !e.Exists {
 		return codec.ScopeRecord{}, ErrRunNotFound
 	}
-	return codec.DecodeScopeRecord(e.Value)
+	rec, err := codec.DecodeScopeRecord(e.Value)
+	if err == nil && rec.Kind == codec.KindImport {
+		err = ErrRunNotFound
+	}
+	return rec, err
 }

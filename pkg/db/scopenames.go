@@ -101,7 +101,7 @@ func (n *scopeNames) learn(key string, r *backend.Record) error {
 	if err != nil {
 		return err
 	}
-	if rec.Kind == codec.KindRun {
+	if rec.Kind != codec.KindShared {
 		n.runs[rec.Number] = rec.ID
 	} else {
 		n.shared[rec.Number] = key

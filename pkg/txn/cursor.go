@@ -70,7 +70,10 @@ func (s Scope) Scan(ctx context.Context, p codec.Primitive, r Range) *Cursor {
 			t.open[c] = struct{}{}
 		}
 	} else {
-		at, c.now = c.s.view.at, c.s.view.now
+		at = c.s.view.at
+		if c.now, c.err = c.s.judge(ctx); c.err != nil {
+			return c
+		}
 	}
 	c.below = s.m.b.Scan(ctx, s.s, p, r, at)
 	return c

@@ -111,15 +111,16 @@ func (s Scope) Get(ctx context.Context, p codec.Primitive, key string) (Entry, e
 		return Entry{}, err
 	}
 	now := int64(0)
-	if s.view != nil {
-		now = s.view.now
-	}
 	r, err := s.m.b.Get(ctx, s.s, p, key, at)
 	if err != nil {
 		return Entry{}, ContextError(err)
 	}
-	if r.Expiry != 0 && s.view == nil {
-		now = s.m.b.Now() // asked only when it matters: the clock costs as much as the lookup
+	if r.Expiry != 0 { // asked only when it matters: the clock costs as much as the lookup
+		if s.view == nil {
+			now = s.m.b.Now()
+		} else if now, err = s.judge(ctx); err != nil {
+			return Entry{}, err
+		}
 	}
 	return entry(&r, now), nil
 }
@@ -230,10 +231,14 @@ func (s Scope) Snapshot() Scope {
 	return s
 }
 
-// CommitTime is the time of the commit with a version, in Unix nanoseconds; 0 if there is none.
+// CommitTime is the time of the commit with a version, in Unix nanoseconds; 0 if there is none. Of
+// an imported commit of the scope it is the time which that had where it was made.
 func (s Scope) CommitTime(ctx context.Context, version uint64) (int64, error) {
 	if err := s.usable(); err != nil || version == 0 {
 		return 0, err
+	}
+	if o, at, err := s.m.originAt(ctx, s.s, version); err != nil || o.Version != 0 && at == version {
+		return o.Time, err
 	}
 	t, err := s.m.b.CommitTime(ctx, version)
 	return t, ContextError(err)

@@ -17,23 +17,12 @@ type View struct {
 	at    uint64
 	now   int64 // expiry is judged by it
 	ended atomic.Bool
+	only  bool  // it is on the keys of one scope, and now is the time in that
+	times times // of imported runs, if it is on more
 	// managed: it ends with the function that it was given to, not by its user.
 	managed bool
-	hold    *viewHold       // of a view of the past
-	cleanup runtime.Cleanup // gives hold back if the view is dropped
-}
-
-// viewHold is what a view of the past must give back. It lives apart from the View and does not
-// know it, so that a View which its user dropped can be collected.
-type viewHold struct {
-	free     func()
-	released atomic.Bool
-}
-
-func (h *viewHold) release() {
-	if h.released.CompareAndSwap(false, true) {
-		h.free()
-	}
+	hold    backend.Retention // of a view of the past; nil at version 0
+	cleanup runtime.Cleanup   // gives hold back if the view is dropped
 }
 
 // newView returns a view of what is published now.
@@ -62,7 +51,8 @@ func (m *Manager) View(ctx context.Context, fn func(*View) error) error {
 }
 
 // ViewAt returns a view of what was published at a version: the newest commit at or below it, and
-// everything before. Its time, by which expiry is judged, is that of this commit, not the clock's.
+// everything before. Its time, by which expiry is judged, is that of this commit, not the clock's;
+// of an imported commit it is the one that it had where it was made.
 // Version 0 is empty. The view stays as it is, whatever happens, until End. It is on the keys of s
 // alone, or (nil) of the whole database. One that is dropped without End is ended when the garbage
 // collector finds it.
@@ -82,22 +72,21 @@ func (m *Manager) ViewAt(ctx context.Context, s *backend.Scope, version uint64) 
 	if err != nil {
 		return nil, ContextError(err)
 	}
-	hold, err := m.retain(ctx, s, at)
-	if err != nil {
+	v := &View{m: m, at: at, now: now, only: s != nil}
+	if at == 0 {
+		return v, nil
+	}
+	if v.hold, err = m.b.Retain(ctx, s, at); err != nil {
 		return nil, ContextError(err)
 	}
-	v := &View{m: m, at: at, now: now, hold: hold}
-	v.cleanup = runtime.AddCleanup(v, (*viewHold).release, hold)
-	return v, nil
-}
-
-// retain keeps what a view of the past shows from being pruned.
-func (m *Manager) retain(ctx context.Context, s *backend.Scope, at uint64) (*viewHold, error) {
-	hold, err := m.b.Retain(ctx, s, at)
-	if err != nil {
-		return nil, err
+	if s != nil {
+		if v.now, err = m.timeIn(ctx, s, at, now); err != nil {
+			v.hold.Release()
+			return nil, err
+		}
 	}
-	return &viewHold{free: hold.Release}, nil
+	v.cleanup = runtime.AddCleanup(v, backend.Retention.Release, v.hold)
+	return v, nil
 }
 
 // Version is the version that the view shows.
@@ -116,7 +105,9 @@ func (v *View) End() error {
 	}
 	if v.ended.CompareAndSwap(false, true) {
 		v.cleanup.Stop()
-		v.hold.release()
+		if v.hold != nil {
+			v.hold.Release()
+		}
 	}
 	return nil
 }

@@ -85,6 +85,7 @@ func Create(ctx context.Context, system txn.Scope, epoch uint64, n NewRun) error
 			rec.Tenant = cmp.Or(rec.Tenant, parent.Tenant)
 			rec.App = cmp.Or(rec.App, parent.App)
 			rec.Agent = cmp.Or(rec.Agent, parent.Agent)
+			rec.Imported = parent.Imported
 		}
 	}
 	return rewrite(ctx, system, nil, &rec)
@@ -170,7 +171,7 @@ func (r Record) read(ctx context.Context, s txn.Scope) (txn.Entry, codec.ScopeRe
 		return e, codec.ScopeRecord{}, txn.ErrRunNotFound
 	}
 	rec, err := codec.DecodeScopeRecord(e.Value)
-	if err == nil && rec.Number != r.run.Number() {
+	if err == nil && (rec.Number != r.run.Number() || rec.Kind == codec.KindImport) {
 		err = txn.ErrRunNotFound
 	}
 	return e, rec, err
@@ -210,7 +211,7 @@ func rewrite(ctx context.Context, s txn.Scope, before, after *codec.ScopeRecord)
 	if _, err := s.Put(ctx, codec.ScopeRecords, idText(after.ID), data, 0); err != nil {
 		return err
 	}
-	if l != nil && after.Status == codec.Active && !l.knows(after.BootEpoch) {
+	if l != nil && passes(after) && after.Status == codec.Active && !l.knows(after.BootEpoch) {
 		l.add(after.BootEpoch)
 		if err := l.write(ctx, s); err != nil {
 			return err
@@ -222,7 +223,7 @@ func rewrite(ctx context.Context, s txn.Scope, before, after *codec.ScopeRecord)
 // relocates tells whether the entry of a passing status comes, goes or moves. Only then the layout
 // matters, and a change conflicts with a Sweep.
 func relocates(before, after *codec.ScopeRecord) bool {
-	was, is := before != nil && !stays(before.Status), after != nil && !stays(after.Status)
+	was, is := passes(before), passes(after)
 	if was && is {
 		return before.Status != after.Status || epochOf(before) != epochOf(after)
 	}

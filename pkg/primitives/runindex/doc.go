@@ -19,6 +19,7 @@
 //	"parent"  number of the parent's scope        runs with a parent
 //	"status"  status                              runs that have ended, not archived ones
 //	"status"  status, generation, epoch           Active and Paused runs, see layout
+//	"import"                                      runs that are being imported: no query finds them
 //	"fork"    number of the parent's scope, version   forks that read through their parent
 //
 // So the entries about one thing, a stream, come in the order of creation, and so do the runs that

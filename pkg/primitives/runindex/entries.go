@@ -17,6 +17,7 @@ const (
 	kindParent = "parent"
 	kindStatus = "status"
 	kindFork   = "fork"
+	kindImport = "import"
 )
 
 // null is the value of every entry.
@@ -83,6 +84,11 @@ func statusPrefix(s codec.Status) codec.Tuple {
 // stays tells whether a status is for good, but for archiving: such runs have a plain stream.
 func stays(s codec.Status) bool { return s != codec.Active && s != codec.Paused }
 
+// passes tells whether a record has an entry of a passing status.
+func passes(r *codec.ScopeRecord) bool {
+	return r != nil && !stays(r.Status) && r.Kind != codec.KindImport
+}
+
 // ended tells whether a status is an end: it leads to Archived at most.
 func ended(s codec.Status) bool { return stays(s) }
 
@@ -90,6 +96,9 @@ func ended(s codec.Status) bool { return stays(s) }
 func plainEntries(r *codec.ScopeRecord) []string {
 	place := placeOf(r.Created, r.ID)
 	archived := r.Status == codec.Archived
+	if r.Kind == codec.KindImport {
+		return []string{importPrefix() + place}
+	}
 	var keys []string
 	add := func(prefix codec.Tuple) { keys = append(keys, string(prefix)+place) }
 	add(family(archived, kindRun))
@@ -124,7 +133,7 @@ func entriesOf(r *codec.ScopeRecord, l *layout) []string {
 		return nil
 	}
 	keys := plainEntries(r)
-	if l != nil && !stays(r.Status) {
+	if l != nil && passes(r) {
 		keys = append(keys, l.key(r))
 	}
 	return keys

@@ -180,7 +180,7 @@ func peek(ctx context.Context, system txn.Scope, of Ref) (codec.ScopeRecord, err
 		return codec.ScopeRecord{}, txn.ErrRunNotFound
 	}
 	r, err := codec.DecodeScopeRecord(e.Value)
-	if err == nil && r.Number != of.Number {
+	if err == nil && (r.Number != of.Number || r.Kind == codec.KindImport) {
 		err = txn.ErrRunNotFound
 	}
 	return r, err

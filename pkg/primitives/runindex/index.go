@@ -56,8 +56,17 @@ func (x Index) find(ctx context.Context, id string) (codec.ScopeRecord, error) {
 	return load(ctx, x.scope, idText(parsed))
 }
 
-// load reads the record of a run.
+// load reads the record of a run. One that is being imported is none yet.
 func load(ctx context.Context, s txn.Scope, id string) (codec.ScopeRecord, error) {
+	r, err := loadAny(ctx, s, id)
+	if err == nil && r.Kind == codec.KindImport {
+		err = txn.ErrRunNotFound
+	}
+	return r, err
+}
+
+// loadAny is load that also finds what is being imported.
+func loadAny(ctx context.Context, s txn.Scope, id string) (codec.ScopeRecord, error) {
 	e, err := s.Get(ctx, codec.ScopeRecords, id)
 	if err != nil {
 		return codec.ScopeRecord{}, err

@@ -165,7 +165,7 @@ func entryID(key string) (id [16]byte, ok bool) {
 
 // isWanted reports whether the record of a run asks for an entry.
 func isWanted(ctx context.Context, s txn.Scope, l *layout, id [16]byte, key string) (bool, error) {
-	r, err := load(ctx, s, idText(id))
+	r, err := loadAny(ctx, s, idText(id))
 	if errors.Is(err, txn.ErrRunNotFound) {
 		return false, nil
 	}
@@ -192,7 +192,7 @@ func eachMissing(ctx context.Context, s txn.Scope, l *layout, of subject,
 		return nil
 	}
 	if !of.all() {
-		r, err := load(ctx, s, idText(of.id))
+		r, err := loadAny(ctx, s, idText(of.id))
 		if errors.Is(err, txn.ErrRunNotFound) {
 			return nil
 		}
