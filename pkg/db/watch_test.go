@@ -106,6 +106,10 @@ func TestWatchTells(t *testing.T) {
 	for _, mode := range []inmem.Durability{inmem.Strict, inmem.Batched, inmem.None} {
 		t.Run(mode.String(), func(t *testing.T) { watchTells(t, openAs(t, mode)) })
 	}
+	t.Run("model", func(t *testing.T) {
+		w := newWorld(t, engines[0], nil)
+		watchTells(t, w.DB)
+	})
 }
 
 func watchTells(t *testing.T, db *inmem.DB) {
