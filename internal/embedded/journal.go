@@ -67,41 +67,58 @@ func (d *DB) Journal(
 }
 
 // page reads the next commits; none are left if it is empty.
-func (w *journalWalk) page() ([]backend.JournalEntry, error) {
+func (w *journalWalk) page() (entries []backend.JournalEntry, err error) {
+	err = w.db.retold(func() error {
+		for again := true; again && err == nil; {
+			entries, again, err = w.tryPage()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.next += uint64(len(entries))
+	return entries, nil
+}
+
+// tryPage reads a page. It asks to be called again, for a smaller one, when that would take too
+// much memory.
+func (w *journalWalk) tryPage() (entries []backend.JournalEntry, again bool, err error) {
 	d := w.db
 	if d.closed.Load() {
-		return nil, backend.ErrClosed
+		return nil, false, backend.ErrClosed
 	}
 	layer, err := d.journalLayer(w.ctx, w.scope, w.next, w.r.At)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	at, leave, err := d.enterStore(w.ctx, layer.at)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer leave()
 	layer.at = at
-	for {
-		p := journalPage{db: d, ctx: w.ctx, layer: layer, r: &w.r, next: w.next, limit: w.limit}
-		err := p.read()
-		if err == nil {
-			err = layer.still(w.ctx, d, &p)
-		}
-		switch {
-		case err != nil:
-			return nil, d.readFailed(err)
-		case p.bytes > pageBytes && p.cut: // it was given up: in smaller pages it takes less memory
-			w.limit = max(1, w.limit/growth)
-			continue
-		case p.bytes > pageBytes/growth:
-			w.limit = max(1, w.limit/2)
-		default:
-			w.limit = min(w.limit*growth, largePage)
-		}
-		w.next += uint64(len(p.entries))
-		return p.entries, nil
+	p := journalPage{db: d, ctx: w.ctx, layer: layer, r: &w.r, next: w.next, limit: w.limit}
+	failed := d.readFailed(p.read())
+	h, err := d.historyHorizons(w.ctx, w.scope, &layer)
+	if err == nil {
+		err = p.pruned(w.scope, h)
 	}
+	if err == nil {
+		err = failed
+	}
+	switch {
+	case err != nil:
+		return nil, false, err
+	case p.cut:
+		w.limit = max(1, p.changes/growth)
+		return nil, true, nil
+	case p.bytes > pageBytes/growth:
+		w.limit = max(1, w.limit/2)
+	default:
+		w.limit = min(w.limit*growth, largePage)
+	}
+	return p.entries, false, nil
 }
 
 // journalPage is a run of commits of one layer.
@@ -117,6 +134,7 @@ type journalPage struct {
 	changes int
 	bytes   int
 	cut     bool // given up for being too large
+	gap     bool // a journal record is missing
 	values  arena
 }
 
@@ -153,6 +171,7 @@ func (p *journalPage) readRecords(it *pebble.Iterator) error {
 			return nil
 		}
 		if found != number {
+			p.gap = true
 			return p.layer.missing(number, found)
 		}
 		e := backend.JournalEntry{Version: version, Number: number}

@@ -162,35 +162,77 @@ func (d *DB) Versions(
 }
 
 // versionsPage reads versions of a key at or below a version, newest first, and tells whether there
-// may be more.
+// may be more. An error comes behind what it returns with it.
 func (d *DB) versionsPage(
 	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,
 ) (page []backend.Record, more bool, err error) {
 	if d.closed.Load() {
 		return nil, false, backend.ErrClosed
 	}
-	st, err := d.readable(ctx, s)
-	if err != nil {
-		return nil, false, err
-	}
+	err = d.retold(func() error {
+		page, more, err = d.versionsThrough(ctx, s, p, key, at)
+		return err
+	})
+	return page, more, err
+}
+
+// versionsThrough goes down the layers of a scope until one has a version of the key.
+func (d *DB) versionsThrough(
+	ctx context.Context, top *backend.Scope, p codec.Primitive, key string, at uint64,
+) (page []backend.Record, more bool, err error) {
 	at, leave, err := d.enterStore(ctx, at)
-	if err != nil || at == 0 {
+	if err != nil {
 		return nil, false, err
 	}
 	defer leave()
-	page, more, err = d.readVersions(s.Number, p, key, at)
-	if _, gone := d.stillThere(ctx, s, st); gone != nil {
-		return nil, false, gone
+	asked := at
+	for s := top; at > 0; {
+		l, err := d.topLayer(ctx, s, at)
+		if err != nil {
+			return nil, false, err
+		}
+		page, more, failed := d.readVersions(&l, p, key)
+		h, err := d.historyHorizons(ctx, top, &l)
+		switch earliest := h.Of(p); {
+		case err != nil:
+			return nil, false, err
+		case asked < earliest:
+			return nil, false, prunedHistory(top, asked, earliest)
+		case failed != nil:
+			return nil, false, d.readFailed(failed)
+		case len(page) > 0 && page[len(page)-1].Version <= earliest:
+			return upToHorizon(top, page, earliest)
+		case len(page) > 0:
+			return page, more || l.lineage != nil, nil
+		case l.lineage == nil:
+			return nil, false, nil
+		}
+		s, at = l.lineage.parent, min(at, l.lineage.fork)
 	}
-	return page, more, d.readFailed(err)
+	_, err = d.readable(ctx, top)
+	return nil, false, err
 }
 
-// readVersions reads a page of a key's versions from the store.
+// upToHorizon leaves out what lies below a horizon, but the newest version there: that one shows at
+// the horizon.
+func upToHorizon(
+	s *backend.Scope, page []backend.Record, earliest uint64,
+) ([]backend.Record, bool, error) {
+	for i := range page {
+		if page[i].Version <= earliest {
+			page = page[:i+1]
+			break
+		}
+	}
+	return page, false, prunedHistory(s, earliest-1, earliest)
+}
+
+// readVersions reads a page of a key's versions in one layer from the store.
 func (d *DB) readVersions(
-	n codec.Scope, p codec.Primitive, key string, at uint64,
+	l *journalLayer, p codec.Primitive, key string,
 ) (page []backend.Record, more bool, err error) {
-	from, err := codec.AppendKey(nil, n, p, key)
-	if err != nil {
+	from, err := codec.AppendKey(nil, l.scope.Number, p, key)
+	if err != nil || l.at <= l.above {
 		return nil, false, err
 	}
 	it, err := d.store.NewIter(&pebble.IterOptions{})
@@ -198,12 +240,16 @@ func (d *DB) readVersions(
 		return nil, false, err
 	}
 	size := 0
-	for more = it.SeekPrefixGE(codec.AppendVersion(from, at)); more; more = it.Next() {
+	for more = it.SeekPrefixGE(codec.AppendVersion(from, l.at)); more; more = it.Next() {
 		if len(page) == versionsPage || size > pageBytes {
 			break
 		}
 		var rec backend.Record
 		if rec, err = d.decodeEntry(it); err != nil {
+			break
+		}
+		if rec.Version <= l.above { // a copy that is being made of what lies below
+			more = false
 			break
 		}
 		page = append(page, rec)

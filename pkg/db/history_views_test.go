@@ -123,10 +123,13 @@ func (h *history) visit(old state) {
 	h.must(view.Close())
 }
 
-// tour visits every version that there ever was.
+// tour visits every version that there ever was, and replays all runs through them.
 func (h *history) tour() {
 	for _, old := range h.states {
 		h.visit(old)
+	}
+	for _, name := range h.m.names(true) {
+		h.replayed(name)
 	}
 }
 

@@ -50,6 +50,9 @@ type Metrics struct {
 	// leave it.
 	MemoryBytes, MemoryKeys int64
 	Spilled                 uint64
+	// HistoryKeys and HistoryBytes are the entries of the store, and their bytes, that Replay,
+	// History and the like went over.
+	HistoryKeys, HistoryBytes uint64
 	// StoreBytes is the size of the database on disk.
 	StoreBytes int64
 
@@ -72,6 +75,7 @@ func (d *DB) Metrics() Metrics {
 		SlowestSync: s.SlowestSync,
 
 		MemoryHits: s.MemtableHits, StoreReads: s.StoreReads, MemoryBytes: s.MemtableBytes,
-		MemoryKeys: s.MemtableKeys, Spilled: s.Spilled, StoreBytes: s.StoreBytes,
+		MemoryKeys: s.MemtableKeys, Spilled: s.Spilled, HistoryKeys: s.HistoryKeys,
+		HistoryBytes: s.HistoryBytes, StoreBytes: s.StoreBytes,
 	}
 }

@@ -64,10 +64,22 @@ func (b *Backend) allVersions(
 ) ([]backend.Record, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.readable(ctx, s); err != nil {
+	err := b.readable(ctx, s)
+	at = min(at, b.published)
+	if err == nil {
+		err = b.unpruned(s, k.primitive, at)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("versions of %s: %w", codec.FormatKey(k.scope, k.primitive, k.user), err)
 	}
-	return slices.Clone(b.versions(k, at)), nil
+	all := slices.Clone(b.versions(k, at))
+	earliest := b.horizonsOf(k.scope).Of(k.primitive)
+	if below := below(all, earliest); len(all) > 0 && all[below].Version <= earliest {
+		return all[below:], &backend.PrunedError{
+			Run: s.Record, Version: earliest - 1, Earliest: earliest,
+		}
+	}
+	return all, nil
 }
 
 func (b *Backend) countHistory(keys uint64) {
@@ -108,13 +120,20 @@ func (b *Backend) journalEntry(
 		return e, false, nil
 	}
 	e = backend.JournalEntry{
-		Version: c.Version, Number: number, Time: c.Time, Origin: x.Origin, Changes: []backend.JournalChange{},
+		Version: c.Version, Number: number, Time: c.Time, Origin: x.Origin,
+		Changes: []backend.JournalChange{},
+	}
+	if err := b.unpruned(s, codec.Journal, c.Version); err != nil {
+		return e, false, fmt.Errorf("journal of scope %d: %w", s.Number, err)
 	}
 	for _, change := range x.Changes {
 		if !r.Keeps(change) {
 			continue
 		}
 		b.stats.HistoryKeys++
+		if err := b.untold(s, change.Primitive, c.Version, r.Values); err != nil {
+			return e, false, fmt.Errorf("journal of scope %d: %w", s.Number, err)
+		}
 		told := backend.JournalChange{Change: change}
 		k := key{space{s.Number, change.Primitive}, change.Key}
 		if now := b.at(k, c.Version); r.Values != backend.NoValues && now.Exists() {
@@ -129,6 +148,19 @@ func (b *Backend) journalEntry(
 	return e, true, nil
 }
 
+// untold refuses values that were pruned. Callers hold mu.
+func (b *Backend) untold(
+	s *backend.Scope, p codec.Primitive, version uint64, values backend.JournalValues,
+) error {
+	switch values {
+	case backend.NewValues:
+		return b.unpruned(s, p, version)
+	case backend.OldAndNewValues:
+		return b.unpruned(s, p, version-1)
+	}
+	return nil
+}
+
 // numbered is the commit of a scope with a number at or below a version, with what it changed
 // there. Callers hold mu.
 func (b *Backend) numbered(
@@ -141,8 +173,8 @@ func (b *Backend) numbered(
 			}
 		}
 	}
-	if parent, upTo, ok := b.through(s, at); ok {
-		return b.numbered(parent, number, upTo)
+	if o, ok := b.origins[s]; ok {
+		return b.numbered(o.parent, number, min(at, o.version))
 	}
 	return found, in, false
 }
