@@ -21,6 +21,10 @@ type Commit struct {
 	Number uint64 `json:"number"`
 	// Time is the time of the commit. It never falls from one commit to the next.
 	Time time.Time `json:"time"`
+	// Origin is the version and time that an imported commit had in the database in which it was
+	// made: that of what it changed, such as the times of its events. Zero for one that was made
+	// here.
+	Origin Origin `json:"origin,omitzero"`
 	// Run is the id of the run, or what Namespace.String says of a shared namespace.
 	Run string `json:"run"`
 	// Changes are what the commit changed, in the order of primitive and key; each key at most
@@ -34,6 +38,13 @@ type Commit struct {
 	Deleted bool `json:"deleted,omitempty"`
 
 	_ struct{}
+}
+
+// Origin is where a commit was made before it was imported; see ImportRun.
+type Origin struct {
+	// Version and Time are those that the commit had there.
+	Version uint64    `json:"version"`
+	Time    time.Time `json:"time"`
 }
 
 // Primitive says which primitive a change is of.
@@ -110,6 +121,9 @@ type Change struct {
 // newCommit shows an entry of a journal. The entry is not changed any more. Errors: ErrCorrupt.
 func newCommit(run string, e *backend.JournalEntry) (Commit, error) {
 	c := Commit{Version: e.Version, Number: e.Number, Time: time.Unix(0, e.Time), Run: run}
+	if o := e.Origin; o.Version != 0 {
+		c.Origin = Origin{Version: o.Version, Time: time.Unix(0, o.Time)}
+	}
 	if len(e.Changes) > 0 {
 		c.Changes = make([]Change, len(e.Changes))
 	}

@@ -17,6 +17,8 @@ type View struct {
 	at    uint64
 	now   int64 // expiry is judged by it
 	ended atomic.Bool
+	only  bool  // it is on the keys of one scope, and now is the time in that
+	times times // of imported runs, if it is on more
 	// managed: it ends with the function that it was given to, not by its user.
 	managed bool
 	hold    backend.Retention // of a view of the past; nil at version 0
@@ -49,7 +51,8 @@ func (m *Manager) View(ctx context.Context, fn func(*View) error) error {
 }
 
 // ViewAt returns a view of what was published at a version: the newest commit at or below it, and
-// everything before. Its time, by which expiry is judged, is that of this commit, not the clock's.
+// everything before. Its time, by which expiry is judged, is that of this commit, not the clock's;
+// of an imported commit it is the one that it had where it was made.
 // Version 0 is empty. The view stays as it is, whatever happens, until End. It is on the keys of s
 // alone, or (nil) of the whole database. One that is dropped without End is ended when the garbage
 // collector finds it.
@@ -69,12 +72,18 @@ func (m *Manager) ViewAt(ctx context.Context, s *backend.Scope, version uint64) 
 	if err != nil {
 		return nil, ContextError(err)
 	}
-	v := &View{m: m, at: at, now: now}
+	v := &View{m: m, at: at, now: now, only: s != nil}
 	if at == 0 {
 		return v, nil
 	}
 	if v.hold, err = m.b.Retain(ctx, s, at); err != nil {
 		return nil, ContextError(err)
+	}
+	if s != nil {
+		if v.now, err = m.timeIn(ctx, s, at, now); err != nil {
+			v.hold.Release()
+			return nil, err
+		}
 	}
 	v.cleanup = runtime.AddCleanup(v, backend.Retention.Release, v.hold)
 	return v, nil
