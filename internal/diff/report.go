@@ -1,7 +1,9 @@
 package diff
 
 import (
+	"encoding/json"
 	"time"
+	"unicode/utf8"
 
 	"github.com/inmem-db/inmem/pkg/codec"
 )
@@ -140,6 +142,34 @@ type Entry struct {
 	Changes Changes `json:"changes,omitzero"`
 }
 
+// MarshalJSON implements json.Marshaler. A Key, or Extension, that is not UTF-8 has the form of
+// Bytes in a value: {"$bytes": "..."}.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	type fields Entry
+	j := struct {
+		fields
+		// These lie above the fields with the same names.
+		Extension *codec.Value `json:"extension,omitempty"`
+		Key       *codec.Value `json:"key,omitempty"`
+	}{fields: fields(e)}
+	if e.Primitive == Extensions {
+		j.Extension = text(e.Extension)
+	}
+	if e.A == nil && e.B == nil {
+		j.Key = text(e.Key)
+	}
+	return json.Marshal(j)
+}
+
+// text is a key as a value.
+func text(s string) *codec.Value {
+	v := codec.String(s)
+	if !utf8.ValidString(s) {
+		v = codec.Bytes([]byte(s))
+	}
+	return &v
+}
+
 // Divergence is the first place at which two sequences of steps differ.
 type Divergence struct {
 	// Primitive is Events or Traces.
@@ -239,6 +269,22 @@ type Report struct {
 
 // Delta is by how much b is more than a.
 func (r *Report) Delta() Totals { return r.B.Totals.minus(r.A.Totals) }
+
+// Size is how many bytes of values the changes hold, encoded.
+func (c *Changes) Size() int {
+	size := 0
+	for i := range c.List {
+		x := &c.List[i]
+		size += len(x.Path) + len(x.From)
+		if x.Old != nil {
+			size += x.OldSize
+		}
+		if x.New != nil {
+			size += x.NewSize
+		}
+	}
+	return size
+}
 
 // Change is one difference inside a value.
 type Change struct {

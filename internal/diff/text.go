@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // TextOptions configure WriteText.
@@ -37,17 +36,20 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	t.side(Removed, "a", &r.A)
 	t.side(Added, "b", &r.B)
 	t.blank()
-	switch {
-	case r.First != nil:
-		t.divergence("first divergence: ", r.First)
-		t.other(r)
+	switch parts := r.divergences(); {
+	case len(parts) > 0:
+		t.divergence("first divergence: ", parts[0])
+		for _, other := range parts[1:] {
+			t.blank()
+			t.divergence("", other)
+		}
 	case r.Identical:
 		t.line(bold, 0, "no differences")
 	default:
 		t.line(bold, 0, "the steps are the same")
 	}
-	t.counts(r)
-	t.totals(r)
+	t.table(r.counts())
+	t.table(r.totals())
 	if n := len(r.Record.List); n > 0 {
 		t.heading("record")
 		t.changes(1, &r.Record)
@@ -116,88 +118,25 @@ func (t *page) side(o Op, name string, s *Side) {
 	t.line(styleOf(o), 0, strings.Join(words, " "))
 }
 
-// nouns are what primitives hold: one, and several.
-var nouns = map[Primitive][2]string{
-	KV: {"key", "keys"}, Extensions: {"extension key", "extension keys"},
-	Cells: {"cell", "cells"}, Machines: {"machine", "machines"},
-	Events: {"event", "events"}, Traces: {"span", "spans"},
-}
-
-// several is a number with its noun.
-func several(n uint64, p Primitive) string {
-	if n == 1 {
-		return "1 " + nouns[p][0]
-	}
-	return fmt.Sprintf("%d %s", n, nouns[p][1])
-}
-
 // divergence shows where two sequences part.
-func (t *page) divergence(title string, d *Divergence) {
-	where := fmt.Sprintf("%sthe %s part after %s in common", title, nouns[d.Primitive][1],
-		several(d.Position, d.Primitive))
-	if d.Position == 0 {
-		where = fmt.Sprintf("%sthe %s differ from the first one on", title, nouns[d.Primitive][1])
-	}
-	t.line(bold, 0, where)
+func (t *page) divergence(lead string, d *Divergence) {
+	t.line(bold, 0, lead+d.title())
 	if d.LastA != nil && d.LastB != nil {
 		t.line(plain, 1, fmt.Sprintf("= %s   version %d | %d", d.LastA.describe(), d.LastA.Version,
 			d.LastB.Version))
 	}
-	for _, next := range []struct {
-		op   Op
-		side string
-		step *Step
-	}{{Removed, "a", d.NextA}, {Added, "b", d.NextB}} {
-		if next.step == nil {
-			end := " ends here"
-			if d.Position == 0 {
-				end = " has none"
-			}
-			t.line(styleOf(next.op), 1, mark(next.op)+" "+next.side+end)
-			continue
+	for _, next := range d.next() {
+		text := mark(next.op) + " " + next.text
+		if next.step != nil {
+			text += fmt.Sprintf(" %s   version %d", next.step.describe(), next.step.Version)
 		}
-		t.line(styleOf(next.op), 1, fmt.Sprintf("%s %s goes on with %s   version %d", mark(next.op),
-			next.side, next.step.describe(), next.step.Version))
+		t.line(styleOf(next.op), 1, text)
 	}
 	t.changes(2, &d.Changes)
-	t.before(d)
-}
-
-// other shows where the other of the two sequences parts: of the words that were said and of the
-// tools that were called both are of interest, whichever came first.
-func (t *page) other(r *Report) {
-	other := r.Spans.Divergence
-	if r.First.Primitive == Traces {
-		other = r.Events.Divergence
-	}
-	// The very same moment need not be told twice.
-	if other != nil && (other.VersionA != r.First.VersionA || other.VersionB != r.First.VersionB) {
-		t.blank()
-		t.divergence("", other)
-	}
-}
-
-// before shows the state just before a divergence.
-func (t *page) before(d *Divergence) {
 	if d.State == nil {
 		return
 	}
-	at := fmt.Sprintf("just before, a at version %d and b at version %d: ", d.VersionA, d.VersionB)
-	if d.State.Differences() == 0 {
-		t.line(plain, 1, at+"keys and cells are the same")
-		return
-	}
-	var parts []string
-	for _, p := range []Primitive{KV, Extensions, Cells, Machines} {
-		if n := d.State.Of(p).Differences(); n > 0 {
-			parts = append(parts, several(n, p))
-		}
-	}
-	verb := " differ"
-	if d.State.Differences() == 1 {
-		verb = " differs"
-	}
-	t.line(plain, 1, at+strings.Join(parts, ", ")+verb)
+	t.line(plain, 1, d.before())
 	for i := range d.State.Entries {
 		t.entry(2, &d.State.Entries[i], true)
 	}
@@ -206,92 +145,24 @@ func (t *page) before(d *Divergence) {
 	}
 }
 
-// counts shows how many of each there are and differ.
-func (t *page) counts(r *Report) {
-	var rows []string
-	for _, p := range []Primitive{KV, Extensions, Cells, Machines, Events, Traces} {
-		c := r.countsOf(p)
-		if c.A+c.B == 0 && !c.Shared {
-			continue
-		}
-		and := "" // there is more
-		if c.Shared {
-			and = "+"
-		}
-		rows = append(rows, fmt.Sprintf("%-14s %12s %12s %10s %10d %10d %10d", nouns[p][1],
-			fmt.Sprint(c.A, and), fmt.Sprint(c.B, and), fmt.Sprint(c.Same, and), c.Added, c.Removed,
-			c.Changed))
-	}
-	t.table(fmt.Sprintf("%-14s %12s %12s %10s %10s %10s %10s", "", "a", "b", "same", "added",
-		"removed", "changed"), rows)
-}
-
-// table shows rows under their heading; nothing without rows.
-func (t *page) table(heading string, rows []string) {
-	if len(rows) == 0 {
+// table shows rows under their heading, the first column to the left; nothing without rows.
+func (t *page) table(table table) {
+	if len(table.rows) == 0 {
 		return
 	}
-	t.heading(heading)
-	for _, row := range rows {
-		t.line(plain, 0, row)
-	}
-}
-
-// countsOf are the counts of any primitive.
-func (r *Report) countsOf(p Primitive) *Counts {
-	switch p {
-	case Events:
-		return &r.Events.Counts
-	case Traces:
-		return &r.Spans.Counts
-	}
-	return r.State.Of(p)
-}
-
-// totals shows what the sides came to.
-func (t *page) totals(r *Report) {
-	a, b, delta := r.A.Totals, r.B.Totals, r.Delta()
-	var rows []string
-	for _, row := range []struct {
-		name string
-		show func(Totals) string
-	}{
-		{"commits", func(t Totals) string { return strconv.FormatInt(t.Commits, 10) }},
-		{"input tokens", func(t Totals) string { return strconv.FormatInt(t.InputTokens, 10) }},
-		{"output tokens", func(t Totals) string { return strconv.FormatInt(t.OutputTokens, 10) }},
-		{"cost", func(t Totals) string { return dollars(t.Cost) }},
-		{"failed spans", func(t Totals) string { return strconv.FormatInt(t.Errors, 10) }},
-		{"duration", func(t Totals) string { return rounded(t.Duration).String() }},
-	} {
-		x, y, z := row.show(a), row.show(b), row.show(delta)
-		if zero := row.show(Totals{}); x == zero && y == zero {
-			continue
-		} else if z != zero && !strings.HasPrefix(z, "-") {
-			z = "+" + z
+	line := func(cells []string) string {
+		text := fmt.Sprintf("%-14s", cells[0])
+		for i, cell := range cells[1:] {
+			width := 13
+			if i >= 3 {
+				width = 11
+			}
+			text += fmt.Sprintf("%*s", width, cell)
 		}
-		rows = append(rows, fmt.Sprintf("%-14s %12s %12s %12s", row.name, x, y, z))
+		return text
 	}
-	t.table(fmt.Sprintf("%-14s %12s %12s %12s", "", "a", "b", "b - a"), rows)
-}
-
-// dollars shows an amount in billionths of a dollar, with at least two decimals.
-func dollars(n int64) string {
-	sign, u := "", uint64(n)
-	if n < 0 {
-		sign, u = "-", -u
+	t.heading(line(table.head))
+	for _, row := range table.rows {
+		t.line(plain, 0, line(row))
 	}
-	decimals := strings.TrimRight(fmt.Sprintf("%09d", u%1e9), "0")
-	for len(decimals) < 2 {
-		decimals += "0"
-	}
-	return fmt.Sprintf("%s$%d.%s", sign, u/1e9, decimals)
-}
-
-// rounded leaves three digits of a duration, whole seconds of a long one.
-func rounded(d time.Duration) time.Duration {
-	unit := time.Nanosecond
-	for d.Abs() >= 1000*unit && unit < time.Second {
-		unit *= 10
-	}
-	return d.Round(unit)
 }

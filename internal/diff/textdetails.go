@@ -30,33 +30,14 @@ func (t *page) entries(r *Report) {
 // section is the heading of a primitive.
 func (t *page) section(r *Report, p Primitive) {
 	t.heading(nouns[p][1])
-	if p == Events && r.Events.Windowed || p == Traces && r.Spans.Windowed {
-		t.line(faint, 1, "(long: aligned piece by piece, there may be fewer differences)")
+	if r.windowed(p) {
+		t.line(faint, 1, "("+noteWindowed+")")
 	}
 }
 
 // entry shows one difference; of keys and cells that stand among others it says what they are.
 func (t *page) entry(level int, e *Entry, named bool) {
-	head := mark(e.Op) + " "
-	switch {
-	case e.A != nil && e.B != nil:
-		head += e.A.describe()
-		if e.A.Position != e.B.Position {
-			head = fmt.Sprintf("%s %s → #%d", mark(e.Op), e.A.describe(), e.B.Position)
-		}
-	case e.A != nil:
-		head += e.A.describe()
-	case e.B != nil:
-		head += e.B.describe()
-	default:
-		if named {
-			head += nouns[e.Primitive][0] + " "
-		}
-		if e.Primitive == Extensions {
-			head += keyText(e.Extension) + " "
-		}
-		head += keyText(e.Key)
-	}
+	head := mark(e.Op) + " " + e.head(named)
 	// A single change of the whole value fits on the line of its key.
 	if c := e.Changes.List; len(c) == 1 && c[0].Path == "" && c[0].From == "" {
 		if text := head + "  " + inline(&c[0]); utf8.RuneCountInString(text)+2*level <= textWidth {
@@ -68,26 +49,6 @@ func (t *page) entry(level int, e *Entry, named bool) {
 	t.changes(level+2, &e.Changes)
 }
 
-// describe is a step in one line.
-func (s *Step) describe() string {
-	text := fmt.Sprintf("#%d %s", s.Position, printable(s.Type))
-	if s.Name != "" {
-		text += " " + printable(s.Name)
-	}
-	return text
-}
-
-// keyText is a key as it is, or quoted if that could be misread.
-func keyText(key string) string {
-	plain := func(r rune) bool { return r > ' ' && r != '"' && unicode.IsPrint(r) }
-	if key == "" || !utf8.ValidString(key) || strings.IndexFunc(key, func(r rune) bool {
-		return !plain(r)
-	}) >= 0 {
-		return strconv.Quote(key)
-	}
-	return key
-}
-
 // changes shows what differs inside a value.
 func (t *page) changes(level int, c *Changes) {
 	for i := range c.List {
@@ -97,7 +58,7 @@ func (t *page) changes(level int, c *Changes) {
 		t.line(faint, level, fmt.Sprintf("and %d more inside", c.More))
 	}
 	if c.Coarse {
-		t.line(faint, level, "(too large to be compared to the last detail)")
+		t.line(faint, level, "("+noteCoarse+")")
 	}
 }
 
@@ -133,28 +94,42 @@ const maxFields = 8
 
 // whole shows what was added or removed and does not fit on one line: a Map entry by entry.
 func (t *page) whole(level int, head string, c *Change) {
-	v := c.Old
-	if c.Op == Added {
-		v = c.New
-	}
-	if v == nil {
+	fields := c.fields()
+	if len(fields) == 0 {
 		t.line(styleOf(c.Op), level, head+inline(c))
 		return
 	}
-	inner, path := descend(*v)
-	if inner.Kind() != codec.KindMap {
-		t.line(styleOf(c.Op), level, head+inline(c))
-		return
-	}
-	n := 0
-	for key, e := range inner.Entries() {
-		if n++; n > maxFields {
-			t.line(faint, level, fmt.Sprintf("and %d more entries", inner.Len()-maxFields))
+	for i := range fields {
+		if i == maxFields {
+			t.line(faint, level, fmt.Sprintf("and %d more entries", len(fields)-maxFields))
 			return
 		}
-		at := c.Path + path + string(appendPointer(nil, key))
-		t.line(styleOf(c.Op), level, mark(c.Op)+" "+printable(at)+"  "+printable(e.String()))
+		f := &fields[i]
+		t.line(styleOf(f.Op), level, mark(f.Op)+" "+printable(f.Path)+"  "+inline(f))
 	}
+}
+
+// fields are a Map that was added or removed entry by entry; nothing for anything else.
+func (c *Change) fields() []Change {
+	v := c.New
+	if c.Op == Removed {
+		v = c.Old
+	}
+	if v == nil || c.Op == Changed {
+		return nil
+	}
+	var list []Change
+	inner, path := descend(*v)
+	for key, e := range inner.Entries() {
+		f := Change{Path: c.Path + path + string(appendPointer(nil, key)), Op: c.Op}
+		if c.Op == Removed {
+			f.Old = &e
+		} else {
+			f.New = &e
+		}
+		list = append(list, f)
+	}
+	return list
 }
 
 // descend goes down as long as a Map has nothing but one Map in it.

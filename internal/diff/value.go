@@ -13,7 +13,7 @@ import (
 type Limits struct {
 	// Changes is the most changes that are listed; default 100. What is beyond is counted.
 	Changes int
-	// ValueSize is the most bytes that a value in a change may have, encoded; default 4 KiB. Of what
+	// ValueSize is the most bytes that a value in a change may have, encoded; default 16 KiB. Of what
 	// is larger the size is told.
 	ValueSize int
 	// Work is the most bytes that are looked into, containers counted once for every level; default
@@ -28,7 +28,7 @@ func (l Limits) orDefault() Limits {
 		l.Changes = 100
 	}
 	if l.ValueSize == 0 {
-		l.ValueSize = 4 << 10
+		l.ValueSize = 16 << 10
 	}
 	if l.Work == 0 {
 		l.Work = 16 << 20

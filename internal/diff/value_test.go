@@ -104,17 +104,17 @@ func TestValuesBounds(t *testing.T) {
 	require.Equal(t, "changed \"/0\" 0 1\n", lines(Changes{List: c.List[:1]}))
 
 	// More than may be looked into: as a whole.
-	c = Values(long(2000, 0), long(2000, 1), Limits{Work: 100})
+	c = Values(long(2000, 0), long(2000, 1), Limits{Work: 100, ValueSize: 1000})
 	require.True(t, c.Coarse)
 	require.Len(t, c.List, 1)
 	require.Nil(t, c.List[0].Old, "larger than ValueSize")
 	require.Equal(t, long(2000, 0).EncodedSize(), c.List[0].OldSize)
 
-	text := codec.String(strings.Repeat("x", 5000))
+	text := codec.String(strings.Repeat("x", 20_000))
 	c = Values(codec.Int(1), text, Limits{})
 	require.Nil(t, c.List[0].New)
 	require.Equal(t, text.EncodedSize(), c.List[0].NewSize)
-	require.NotNil(t, Values(codec.Int(1), text, Limits{ValueSize: 6000}).List[0].New)
+	require.NotNil(t, Values(codec.Int(1), text, Limits{ValueSize: 30_000}).List[0].New)
 }
 
 // values are nested a little, with few different leaves, so that much is equal.

@@ -19,13 +19,13 @@ type Point struct {
 
 // DiffOptions configure a comparison. The zero value has the defaults.
 type DiffOptions struct {
-	// Details is the most differences that Diff keeps; default 1000, negative is none. All are
-	// counted. Without effect in DiffEntries.
+	// Details is the most differences that Diff keeps; default 1000, negative is none. It keeps at
+	// most 32 MiB of values in them. All are counted. Without effect in DiffEntries.
 	Details int
 	// Changes is the most differences inside one value that are listed; default 100. All are
 	// counted.
 	Changes int
-	// ValueSize is the most bytes that a value in a difference may have, encoded; default 4 KiB. Of
+	// ValueSize is the most bytes that a value in a difference may have, encoded; default 16 KiB. Of
 	// what is larger only the size is told.
 	ValueSize int
 	// Ignore are names of entries of Maps that are not looked at, at any depth, in the payloads of
@@ -123,7 +123,8 @@ func (d *DB) DiffEntries(ctx context.Context, a, b Point, o DiffOptions,
 // The defaults of DiffOptions.
 const (
 	defaultDetails = 1000
-	stateDetails   = 20 // differences of keys and cells that are kept for a divergence
+	stateDetails   = 20       // differences of keys and cells that are kept for a divergence
+	mostKept       = 32 << 20 // bytes of values in the differences that are kept
 )
 
 // comparison is a Diff under way.
@@ -135,6 +136,7 @@ type comparison struct {
 	report *Diff
 	// visit is given every difference, and answers false to end it. Nil: keep them in the report.
 	visit func(DiffEntry) bool
+	kept  int // bytes of values in the report
 	small int // smallDiff, but for tests
 	// anyTime: what both sides have from a common history may be taken for the same although only
 	// one of them finds it expired.
@@ -230,7 +232,7 @@ func (c *comparison) entries() error {
 
 // detailed reports whether the next difference is wanted with what differs inside.
 func (c *comparison) detailed() bool {
-	return c.visit != nil || len(c.report.Entries) < c.o.Details
+	return c.visit != nil || len(c.report.Entries) < c.o.Details && c.kept < mostKept
 }
 
 // emit hands a difference on.
@@ -241,6 +243,7 @@ func (c *comparison) emit(e DiffEntry) error {
 			return errStop
 		}
 	case c.detailed():
+		c.kept += e.Changes.Size()
 		c.report.Entries = append(c.report.Entries, e)
 	default:
 		c.report.Omitted++

@@ -3,6 +3,7 @@ package inmem_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -124,11 +125,73 @@ func (w *world) loadTrajectory(x *trajectory) *inmem.Run {
 	return run
 }
 
+// said is a message as it is compared: without the ids that were made up for it.
+func (x *trajectory) said(i int) string {
+	m := x.Traj[i]
+	text := m.Role + "|" + m.Name + "|" + m.Content.String()
+	for _, c := range m.ToolCalls {
+		text += "|" + c.Function.Name + c.Function.Arguments
+	}
+	return text
+}
+
+// Trials of one task part where a reader sees it: at the first message in other words, and at the
+// first other call of a tool.
 func TestDiffOfRealRuns(t *testing.T) {
 	w := newWorld(t, engines[1], nil)
-	a, b := w.loadRealRun(1, 1), w.loadRealRun(1, 2)
-	d, err := w.Diff(w.ctx(), inmem.Point{Run: a}, inmem.Point{Run: b},
-		inmem.DiffOptions{Ignore: []string{"id", "tool_call_id"}})
-	require.NoError(t, err)
-	t.Log("\n" + d.Text())
+	ignore := inmem.DiffOptions{Ignore: []string{"id", "tool_call_id"}}
+	for task := range 10 {
+		var runs [2]*inmem.Run
+		var recorded [2]*trajectory
+		for trial := range runs {
+			runs[trial] = w.loadRealRun(task, trial)
+			all, _ := realRuns()
+			for i := range all {
+				if all[i].Task == task && all[i].Trial == trial {
+					recorded[trial] = &all[i]
+				}
+			}
+		}
+		d := w.diff(newest(runs[0]), newest(runs[1]), ignore)
+		a, b := recorded[0], recorded[1]
+		part := 0
+		for part < min(len(a.Traj), len(b.Traj)) && a.said(part) == b.said(part) {
+			part++
+		}
+		require.NotNil(t, d.Events.Divergence, "task %d", task)
+		require.EqualValues(t, part, d.Events.Divergence.Position, "task %d", task)
+		require.EqualValues(t, len(a.Traj), d.Events.A)
+		require.EqualValues(t, len(b.Traj), d.Events.B)
+		calls := [2][]string{a.calls(), b.calls()}
+		part = 0
+		for part < min(len(calls[0]), len(calls[1])) && calls[0][part] == calls[1][part] {
+			part++
+		}
+		if s := d.Spans.Divergence; s == nil {
+			require.Equal(t, calls[0], calls[1], "task %d", task)
+		} else {
+			require.LessOrEqual(t, s.Position, uint64(part), "task %d: results may differ", task)
+		}
+		require.EqualValues(t, len(calls[0]), d.Spans.A)
+		if name := os.Getenv("INMEM_DIFF_PAGES"); name != "" {
+			f, err := os.Create(filepath.Join(name, fmt.Sprintf("task%d.html", task)))
+			require.NoError(t, err)
+			require.NoError(t, d.WriteHTML(f))
+			require.NoError(t, f.Close())
+			t.Log("\n" + d.Text())
+		}
+	}
+}
+
+// calls are the tools that were called, with their arguments.
+func (x *trajectory) calls() (list []string) {
+	for _, m := range x.Traj {
+		for _, c := range m.ToolCalls {
+			var args inmem.Value
+			if err := json.Unmarshal([]byte(c.Function.Arguments), &args); err == nil {
+				list = append(list, c.Function.Name+args.String())
+			}
+		}
+	}
+	return list
 }
