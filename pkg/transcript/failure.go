@@ -55,8 +55,7 @@ func errorField(e *node) (reason, class string) {
 func failureText(text string) (reason, class string) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, traceback) {
-		last := text[strings.LastIndexByte(text, '\n')+1:]
-		return clip(last), errorClass(last)
+		return splitError(text[strings.LastIndexByte(text, '\n')+1:])
 	}
 	if strings.HasPrefix(text, "{") && strings.Contains(text, `"error"`) {
 		if n, err := parseJSON([]byte(text)); err == nil {
@@ -68,8 +67,8 @@ func failureText(text string) (reason, class string) {
 		return "", ""
 	}
 	line := firstLine(text)
-	if class = errorClass(line); class != "" {
-		return clip(line), class
+	if reason, class = splitError(line); class != "" {
+		return reason, class
 	}
 	if len(line) >= 5 && strings.EqualFold(line[:5], "error") {
 		if next, _ := utf8.DecodeRuneInString(line[5:]); !unicode.IsLetter(next) {
@@ -77,6 +76,17 @@ func failureText(text string) (reason, class string) {
 		}
 	}
 	return "", ""
+}
+
+// splitError takes the class off a line. What is left is never empty.
+func splitError(line string) (reason, class string) {
+	if class = errorClass(line); class != "" {
+		_, rest, _ := strings.Cut(line, ":")
+		if rest = strings.TrimSpace(rest); rest != "" {
+			return clip(rest), class
+		}
+	}
+	return clip(strings.TrimSpace(line)), class
 }
 
 // errorClass is the name of the error that a line begins with, as in "ValueError: no such seat".

@@ -16,7 +16,7 @@ func readOpenAI(n *node) (*Trajectory, error) {
 		}
 		t.readHead(n)
 		var err error
-		if t.Fields, err = fieldsOf(n, "messages", "traj"); err != nil {
+		if t.Fields, err = fieldsOf(n, "messages", "traj", "task_id", "trial", "reward"); err != nil {
 			return nil, err
 		}
 	}

@@ -26,7 +26,7 @@ type ToolReport struct {
 
 // ToolUse is what is known of the calls of one tool.
 type ToolUse struct {
-	// Task is the task whose calls these are; empty in a line about all tasks.
+	// Task is the task whose calls these are; empty in a line of Tools, and for runs that tell none.
 	Task string `json:"task,omitempty"`
 	// Tool is the name of the tool.
 	Tool string `json:"tool"`
@@ -55,12 +55,8 @@ type ToolUse struct {
 	_ struct{}
 }
 
-// toolSums adds up calls by task and tool. The empty task stands for all of them, since a line of
-// ByTask always has one: runs that tell no task are counted under noTask.
+// toolSums adds up calls by task and tool.
 type toolSums map[[2]string]*ToolUse
-
-// noTask stands in ByTask for runs that tell no task.
-const noTask = "-"
 
 // Tools tells of every tool that the selected runs called how often, how well, at what price and how
 // fast. See Tasks for the query, consistency and errors.
@@ -68,7 +64,7 @@ const noTask = "-"
 // Cost: it reads all spans, with memory for what is counted of those of one run.
 func Tools(ctx context.Context, d *inmem.DB, q inmem.RunQuery) (ToolReport, error) {
 	var report ToolReport
-	sums := toolSums{}
+	all, byTask := toolSums{}, toolSums{}
 	err := eachRun(ctx, d, q, func(info *inmem.RunInfo, run *inmem.Run) error {
 		calls, err := callsOf(ctx, run)
 		if err != nil {
@@ -76,31 +72,32 @@ func Tools(ctx context.Context, d *inmem.DB, q inmem.RunQuery) (ToolReport, erro
 		}
 		report.Runs++
 		task, _ := TaskOf(info)
-		sums.addRun(cmp.Or(task, noTask), TimingOf(info) != Synthetic, calls)
+		all.addRun("", TimingOf(info) != Synthetic, calls)
+		byTask.addRun(task, TimingOf(info) != Synthetic, calls)
 		return nil
 	})
 	if err != nil {
 		return ToolReport{}, fmt.Errorf("tools: %w", err)
 	}
-	report.Tools, report.ByTask = []ToolUse{}, []ToolUse{}
+	report.Tools, report.ByTask = all.lines(), byTask.lines()
+	return report, nil
+}
+
+// lines are the sums by task, then by the number of calls.
+func (sums toolSums) lines() []ToolUse {
+	lines := make([]ToolUse, 0, len(sums))
 	for _, u := range sums {
 		u.ErrorRate = share(u.Errors, u.Calls)
 		if u.Timed > 0 {
 			u.Mean = u.Took / time.Duration(u.Timed)
 		}
-		if u.Task == "" {
-			report.Tools = append(report.Tools, *u)
-		} else {
-			report.ByTask = append(report.ByTask, *u)
-		}
+		lines = append(lines, *u)
 	}
-	order := func(a, b ToolUse) int {
+	slices.SortFunc(lines, func(a, b ToolUse) int {
 		return cmp.Or(compareWords(a.Task, b.Task), cmp.Compare(b.Calls, a.Calls),
 			strings.Compare(a.Tool, b.Tool))
-	}
-	slices.SortFunc(report.Tools, order)
-	slices.SortFunc(report.ByTask, order)
-	return report, nil
+	})
+	return lines
 }
 
 // addRun adds the calls of one run.
@@ -108,19 +105,17 @@ func (sums toolSums) addRun(task string, timed bool, calls []toolCall) {
 	met := map[*ToolUse]bool{}
 	for i := range calls {
 		c := &calls[i]
-		for _, of := range []string{"", task} {
-			key := [2]string{of, c.tool}
-			u := sums[key]
-			if u == nil {
-				u = &ToolUse{Task: of, Tool: c.tool}
-				sums[key] = u
-			}
-			if !met[u] {
-				met[u] = true
-				u.Runs++
-			}
-			u.add(c, timed)
+		key := [2]string{task, c.tool}
+		u := sums[key]
+		if u == nil {
+			u = &ToolUse{Task: task, Tool: c.tool}
+			sums[key] = u
 		}
+		if !met[u] {
+			met[u] = true
+			u.Runs++
+		}
+		u.add(c, timed)
 	}
 }
 

@@ -38,7 +38,8 @@ type Trajectory struct {
 	// InputTokens, OutputTokens and Cost are what the whole used, as far as no entry says it.
 	InputTokens, OutputTokens int64
 	Cost                      inmem.Cost
-	// Fields are what else the record holds beside its entries, as a Map; Null if there is nothing.
+	// Fields are the members of the record but its entries, task_id, trial and reward, as a Map; Null
+	// if there are none.
 	Fields inmem.Value
 	// Orphans counts the results that answer no call.
 	Orphans int
