@@ -67,14 +67,14 @@
 //
 // Prune sets horizons: per scope and primitive the earliest readable version. Every read of that
 // primitive at a version below, but 0, answers *PrunedError from then on, for ever and after every
-// crash; at and above it every read is as it was. Once a horizon is set, what can only be read below
-// it is removed: of each key all versions but the newest one at or below the horizon (a tombstone
-// may be that) and those above it. So a key's newest record always stays, and no event ever goes.
-// The journal has a horizon of its own, the least of all primitives that can be pruned: Commits
-// answers *PrunedError below it, and Tail marks what lies below it.
+// crash; at and above it every read is as it was. Once a horizon is set, what can only be read
+// below it is removed: of each key all versions but the newest one at or below the horizon (a
+// tombstone may be that) and those above it. So a key's newest record always stays, and no event
+// ever goes. The journal has a horizon of its own, the least of all primitives that can be pruned:
+// Commits answers *PrunedError below it, and Tail marks what lies below it.
 //
-// A horizon never rises above the version of a Retention, of an open transaction's snapshot, or of a
-// fork that reads through the scope, or through a fork of it. Which comes first, a Retention or a
+// A horizon never rises above the version of a Retention, of an open transaction's snapshot, or of
+// a fork that reads through the scope, or through a fork of it. Which comes first, a Retention or a
 // Prune, is decided under one lock: a Retention is refused, or holds.
 //
 // # Bytes
@@ -172,6 +172,15 @@ type Backend interface {
 	// ErrStorage afterwards is sticky; *UnknownOutcomeError wraps it when the commit was handed to the
 	// log but the caller cannot be told whether it lasts.
 	Commit(ctx context.Context, r *Request) (Outcome, error)
+
+	// Flatten copies all that a fork shows of its ancestors, at every version, into the fork itself,
+	// so that a commit that sets Flattened in its record may follow: then the fork needs its parent
+	// no more. Nobody sees a difference before, during and after. It may be stopped by a crash or by
+	// ctx at any moment, and called again: then it goes on. Of a scope that reads through no parent
+	// there is nothing to do. Cost: what is copied, in batches that give way to commits; whatever was
+	// copied is in the log before a commit that begins after Flatten has returned.
+	// Errors: those of Get, ErrReadOnly, ErrNoSpace.
+	Flatten(ctx context.Context, s *Scope) error
 
 	// Published is the version a new reader sees; Durable the greatest version known to be on
 	// stable storage. Both are one atomic load. A version that was refused to readers because a sync

@@ -41,7 +41,10 @@ func (d *DB) Commits(
 		c, err = d.commitsAt(ctx, s, at)
 		return err
 	})
-	return c, err
+	if err != nil {
+		return none, d.restate(ctx, s, codec.Journal, at, err)
+	}
+	return c, nil
 }
 
 // extent reads the own journal of a scope, from a number on.
@@ -58,8 +61,8 @@ func searchJournal(it *pebble.Iterator, n codec.Scope, at uint64) (backend.Scope
 	return searchDense(it, n, codec.Journal, at)
 }
 
-// searchDense searches what is numbered without a gap, in the order of versions: the journal, or the
-// events, whose sequence numbers it calls Count.
+// searchDense searches what is numbered without a gap, in the order of versions: the journal, or
+// the events, whose sequence numbers it calls Count.
 func searchDense(
 	it *pebble.Iterator, n codec.Scope, p codec.Primitive, at uint64,
 ) (c backend.ScopeCommits, err error) {

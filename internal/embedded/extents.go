@@ -10,11 +10,11 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// How far the history of a scope reaches at a version, through its lineage: commit numbers and event
-// numbers are dense and rise with the versions, over all layers.
+// How far the history of a scope reaches at a version, through its lineage: commit numbers and
+// event numbers are dense and rise with the versions, over all layers.
 
-// extentsAt is where a scope stood at a published version. If nothing was committed to it since, its
-// state tells without a look at the store.
+// extentsAt is where a scope stood at a published version. If nothing was committed to it since,
+// its state tells without a look at the store.
 func (d *DB) extentsAt(ctx context.Context, s *backend.Scope, at uint64) (extents, error) {
 	st, err := d.readable(ctx, s)
 	if err != nil {
@@ -136,12 +136,15 @@ func (d *DB) layerAt(
 		if l == nil || l.isFloor() || at >= l.fork {
 			return s, st, l, nil
 		}
+		if err := st.refuse(s, codec.Journal, at); err != nil {
+			return nil, nil, nil, err
+		}
 		s = l.parent
 	}
 }
 
-// eventHeadAt finds the head of a scope's own events, from a number on, at a version; zero if it has
-// none.
+// eventHeadAt finds the head of a scope's own events, from a number on, at a version; zero if it
+// has none.
 func (d *DB) eventHeadAt(n codec.Scope, first, at uint64) (head eventHead, err error) {
 	it, err := d.denseIter(n, codec.Events, first)
 	if err != nil {

@@ -48,7 +48,8 @@ func (p *plan) loadCreated(ctx context.Context, s *planScope) error {
 	return nil
 }
 
-// findParent demands that the parent exists, as the scope that the record means.
+// findParent demands that the parent exists, as the scope that the record means, and that all of it
+// can be read at the fork version.
 func (p *plan) findParent(ctx context.Context, r codec.ScopeRecord) error {
 	parent := &backend.Scope{Number: r.ParentNumber, Record: r.ParentKey()}
 	found, err := p.db.lookup(ctx, p.db.system, codec.ScopeRecords, parent.Record, p.at)
@@ -59,8 +60,17 @@ func (p *plan) findParent(ctx context.Context, r codec.ScopeRecord) error {
 		return goneError(parent)
 	}
 	rec, err := codec.DecodeScopeRecord(found.Value)
-	if err == nil && rec.Number != r.ParentNumber {
-		err = goneError(parent)
+	if err != nil {
+		return err
+	}
+	if rec.Number != r.ParentNumber {
+		return goneError(parent)
+	}
+	list, _, err := p.db.horizonsThrough(ctx, parent)
+	if earliest := list.Newest(); err == nil && r.ForkVersion < earliest {
+		err = &backend.PrunedError{
+			Run: parent.Record, Version: r.ForkVersion, Earliest: earliest,
+		}
 	}
 	return err
 }

@@ -227,7 +227,7 @@ func (c *layerCursor) fail(err error) {
 
 // stop ends the walk with an error; it always answers false.
 func (c *layerCursor) stop(err error) bool {
-	c.err = err
+	c.err = c.db.restate(c.ctx, c.handle, c.primitive, c.at, err)
 	c.Close()
 	return false
 }

@@ -21,10 +21,10 @@ import (
 //  1. Every own record of a fork lies above its fork version, and nothing at or below the fork
 //     version of its parent ever changes. So what is inherited is settled: what was found in a lower
 //     layer once is found there always, and only own records have to be validated.
-//  2. What lies in the store under a fork's own number, at or below its fork version, are copies that
-//     Flatten is making (flatten.go). They count for nothing until the record says Flattened.
-//  3. A state keeps what it was made of. When the record of a fork says Flattened, the state goes on
-//     as an own layer above a floor: the copies, which only the store has. A state that is made
+//  2. What lies in the store under a fork's own number, at or below its fork version, are copies
+//     that Flatten is making (flatten.go). They count for nothing until the record says Flattened.
+//  3. A state keeps what it was made of. When the record of a fork says Flattened, the state goes
+//     on as an own layer above a floor: the copies, which only the store has. A state that is made
 //     later finds everything under its own number, and is that of an ordinary scope.
 //
 // A layer below may be dropped under a walk, once nothing reads through it any more. Then the fork
@@ -77,7 +77,8 @@ func (d *DB) loadLineage(ctx context.Context, r codec.ScopeRecord) (*lineage, er
 	return l, nil
 }
 
-// settle lets a state go on above a floor once the record says Flattened. REQUIRES: the commit lock.
+// settle lets a state go on above a floor once the record says Flattened. REQUIRES: the commit
+// lock.
 func (st *scopeState) settle(r codec.ScopeRecord) {
 	if l := st.lineage.Load(); l != nil && !l.isFloor() && r.Flattened {
 		st.lineage.Store(&lineage{fork: l.fork, base: l.base})
@@ -104,7 +105,7 @@ func (d *DB) getForked(
 		return err
 	})
 	if err != nil {
-		return backend.Record{}, err
+		return backend.Record{}, d.restate(ctx, s, p, at, err)
 	}
 	return rec, nil
 }
@@ -141,7 +142,7 @@ func (d *DB) getLayer(
 	at uint64,
 ) (backend.Record, error) {
 	if at <= l.above() {
-		return backend.Record{}, nil
+		return backend.Record{}, st.refuse(s, p, at)
 	}
 	rec, ok := st.remembered(p, key, at)
 	if !ok {

@@ -13,9 +13,9 @@ import (
 )
 
 // What retention has removed, and what it may not. The horizons of a scope lie in the scope itself
-// (codec.HorizonKey), so that they go with it, and in its state while it is in use. They are written
-// before anything is removed (prune.go), and a reader asks for them after it has read: whoever was
-// overtaken by a removal finds the horizon that was set before it.
+// (codec.HorizonKey), so that they go with it, and in its state while it is in use. They are
+// written before anything is removed (prune.go), and a reader asks for them after it has read:
+// whoever was overtaken by a removal finds the horizon that was set before it.
 
 // horizons are what is known of a scope's. Immutable.
 type horizons struct {
@@ -96,16 +96,13 @@ func (d *DB) Horizons(ctx context.Context, s *backend.Scope) (backend.Horizons, 
 	if d.closed.Load() {
 		return nil, backend.ErrClosed
 	}
-	st, err := d.readable(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	return st.horizons.Load().known(), nil
+	list, _, err := d.horizonsThrough(ctx, s)
+	return list, err
 }
 
 // retentions are the holds on history. Lock order: the commit lock comes before mu. Horizons are
-// decided, written and shown in one step under mu (DB.setHorizons); so a hold is there before it, or
-// finds it.
+// decided, written and shown in one step under mu (DB.setHorizons); so a hold is there before it,
+// or finds it.
 type retentions struct {
 	// raised counts the horizons that were set: facts of a scope that were read before one was are
 	// read again.
@@ -182,14 +179,9 @@ func (d *DB) Retain(
 
 // stillReadable refuses a version at which nothing but the events of a scope can be read.
 func (d *DB) stillReadable(ctx context.Context, s *backend.Scope, at uint64) error {
-	for {
-		st, err := d.readable(ctx, s)
-		if err != nil {
-			return err
-		}
-		err = st.refuse(s, codec.Journal, at)
-		if err != nil || !st.retired.Load() {
-			return err
-		}
+	list, _, err := d.horizonsThrough(ctx, s)
+	if earliest := list.Of(codec.Journal); err == nil && at < earliest && at != 0 {
+		err = &backend.PrunedError{Run: s.Record, Version: at, Earliest: earliest}
 	}
+	return err
 }

@@ -62,6 +62,14 @@ type look struct {
 	commits backend.ScopeCommits
 }
 
+// flatten copies what a fork inherits and says so in its record.
+func (w *world) flatten(s *backend.Scope, p forkPoint) uint64 {
+	w.Helper()
+	require.NoError(w, w.b.Flatten(w.ctx, s))
+	p.flattened = true
+	return w.commit(w.forkRecord(s, p, codec.Active)).Version
+}
+
 // lookLetters are the primitives that the stories about forks write to.
 var lookLetters = []codec.Primitive{codec.KV, codec.KV.Index(), codec.Events,
 	codec.Events.Index()}

@@ -96,6 +96,7 @@ func Checks() []Check {
 		{"Journal", journalChecks},
 		{"Forks", forkChecks},
 		{"ForkedTxn", forkedTxnChecks},
+		{"Flatten", flattenChecks},
 		{"Reopen", reopenChecks},
 		{"Lifecycle", lifecycleChecks},
 		{"Races", raceChecks},

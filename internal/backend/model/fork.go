@@ -10,7 +10,8 @@ import (
 )
 
 // origin is where a fork comes from. What it inherits is looked up in its parent at every read; as
-// soon as it is flattened it has copies of its own. Its numbers go on from the parent's in any case.
+// soon as it is flattened it has copies of its own. Its numbers go on from the parent's in any
+// case.
 type origin struct {
 	parent    codec.Scope
 	version   uint64
@@ -86,7 +87,8 @@ func (b *Backend) watch(k key, w backend.Write) {
 	}
 }
 
-// primitives are those under which a scope or its ancestors have keys, in any order. Callers hold mu.
+// primitives are those under which a scope or its ancestors have keys, in any order. Callers hold
+// mu.
 func (b *Backend) primitives(s codec.Scope) []codec.Primitive {
 	lineage := map[codec.Scope]bool{s: true}
 	for parent, _, ok := b.through(s, 0); ok; parent, _, ok = b.through(parent, 0) {
