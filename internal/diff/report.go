@@ -182,8 +182,8 @@ type Divergence struct {
 	// NextA and NextB are the first steps that differ; nil on a side that has no more.
 	NextA *Step `json:"next_a,omitempty"`
 	NextB *Step `json:"next_b,omitempty"`
-	// Changes are the differences between NextA and NextB, by path; of a step that stands alone, or
-	// beside one of another type or name, the whole.
+	// Changes are the differences between NextA and NextB, by path; of a step that stands alone the
+	// whole, of two of different types or names both.
 	Changes Changes `json:"changes,omitzero"`
 	// VersionA and VersionB are the versions that show the sides just before: what had been
 	// committed before the first step that differs; of a side that ended, its end.

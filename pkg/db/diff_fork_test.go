@@ -15,7 +15,7 @@ import (
 // R211: a fork, its parent and its siblings, at random versions: what looks only at what was
 // written since they parted finds what a look at everything finds.
 func TestDiffOfForks(t *testing.T) {
-	for _, e := range engines[:1] {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		rapid.Check(t, func(t *rapid.T) {
 			trunk := w.randomDeeds(t, "trunk")
@@ -55,7 +55,7 @@ func TestDiffOfForks(t *testing.T) {
 			require.Equal(t, all.KV.Differences(), few.KV.Differences())
 			require.Equal(t, all.Identical, few.Identical)
 		})
-	}
+	})
 }
 
 // withState takes over the counts of a state that are told differently, and returns the events.

@@ -155,8 +155,15 @@ func (c *comparison) divergence(shown diff.Primitive, out *diff.Outcome, read de
 		return nil, err
 	}
 	if edit.Op == diff.Changed && (edit.A.Type != edit.B.Type || edit.A.Name != edit.B.Name) {
-		// Two different steps: the one instead of the other.
+		// Two different steps, the one instead of the other: each as a whole.
 		d.Changes = diff.Changes{}
+		for _, one := range []diff.Edit{{Op: diff.Removed, A: edit.A}, {Op: diff.Added, B: edit.B}} {
+			_, _, whole, err := c.stepChanges(one, read)
+			if err != nil {
+				return nil, err
+			}
+			d.Changes.List = append(d.Changes.List, whole.List...)
+		}
 	}
 	d.VersionA, d.VersionB = c.before(0, d.NextA), c.before(1, d.NextB)
 	return d, nil
