@@ -116,9 +116,9 @@ type Retainer interface {
 	// PlanPrune tells what Prune would do now, and does nothing. Errors and cost: those of Prune.
 	PlanPrune(ctx context.Context, s *Scope, o PruneOptions) (PruneReport, error)
 
-	// Reclaim gives the disk space of what Prune has removed since the last time back. Without it
-	// that happens in the course of time. Errors: ErrStorage, codec.ErrCorrupt, ErrClosed, and the
-	// context's error.
+	// Reclaim gives the disk space of what Prune has removed since the last time back, and that of
+	// the scopes that were deleted. Without it that happens in the course of time. Errors:
+	// ErrStorage, codec.ErrCorrupt, ErrClosed, and the context's error.
 	Reclaim(ctx context.Context) (Reclaimed, error)
 }
 

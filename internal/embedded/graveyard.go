@@ -31,9 +31,17 @@ type graveyard struct {
 
 	freed atomic.Uint64
 
+	turn chan struct{} // capacity 1: holds an element while somebody frees
+
 	mu     sync.Mutex
 	graves map[codec.Scope]uint64 // guarded by mu: not freed yet, and the version of the deletion
+	// emptied are scopes that were freed since Reclaim asked; guarded by mu. Bounded: what finds no
+	// place comes back in the course of Pebble's own compactions.
+	emptied map[codec.Scope]struct{}
 }
+
+// mostEmptied bounds graveyard.emptied.
+const mostEmptied = 1 << 16
 
 // grave is a deleted scope that is to be freed.
 type grave struct {
@@ -44,7 +52,8 @@ type grave struct {
 func newGraveyard(d *DB) *graveyard {
 	return &graveyard{
 		db: d, done: make(chan struct{}), work: make(chan struct{}, 1),
-		graves: map[codec.Scope]uint64{},
+		turn: make(chan struct{}, 1), graves: map[codec.Scope]uint64{},
+		emptied: map[codec.Scope]struct{}{},
 	}
 }
 
@@ -100,8 +109,20 @@ func (g *graveyard) remove(list []grave) {
 	defer g.mu.Unlock()
 	for _, x := range list {
 		delete(g.graves, x.scope)
+		if len(g.emptied) < mostEmptied {
+			g.emptied[x.scope] = struct{}{}
+		}
 	}
 	g.freed.Add(uint64(len(list)))
+}
+
+// takeEmptied returns the scopes that were freed since the last call.
+func (g *graveyard) takeEmptied() map[codec.Scope]struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	taken := g.emptied
+	g.emptied = map[codec.Scope]struct{}{}
+	return taken
 }
 
 // version is that of the commit that deleted a scope; 0 if the scope lives, or is freed already.
@@ -142,8 +163,7 @@ func (g *graveyard) run(ctx context.Context) {
 		case <-g.work:
 		case <-retry.C:
 		}
-		graves := g.list()
-		err := g.free(ctx, graves)
+		err := g.freeAll(ctx)
 		if err != nil && (ctx.Err() != nil || g.db.running() != nil) {
 			return
 		}
@@ -152,6 +172,17 @@ func (g *graveyard) run(ctx context.Context) {
 		}
 		retry.Reset(graveRetry)
 	}
+}
+
+// freeAll frees what there is now. One does it at a time, others wait.
+func (g *graveyard) freeAll(ctx context.Context) error {
+	select {
+	case g.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-g.turn }()
+	return g.free(ctx, g.list())
 }
 
 // graveBatch is how many scopes are freed together: they share one walk over the deadlines, and

@@ -9,9 +9,9 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// Reclaim implements backend.Retainer: it has the tables of pruned scopes rewritten, so that the
-// disk space of what was removed comes back at once. What a crash leaves undone comes back in the
-// course of Pebble's own compactions.
+// Reclaim implements backend.Retainer: it has the tables of pruned and of deleted scopes rewritten,
+// so that the disk space of what was removed comes back at once. What a crash leaves undone comes
+// back in the course of Pebble's own compactions.
 func (d *DB) Reclaim(ctx context.Context) (backend.Reclaimed, error) {
 	if d.closed.Load() {
 		return backend.Reclaimed{}, backend.ErrClosed
@@ -27,6 +27,10 @@ func (d *DB) Reclaim(ctx context.Context) (backend.Reclaimed, error) {
 
 func (d *DB) reclaim(ctx context.Context) (r backend.Reclaimed, err error) {
 	dirty := d.pruner.dirty
+	if err := d.graveyard.freeAll(ctx); err != nil {
+		return r, err
+	}
+	maps.Copy(dirty, d.graveyard.takeEmptied())
 	if len(dirty) == 0 {
 		return r, nil
 	}

@@ -1,0 +1,28 @@
+package inmem
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/txn"
+)
+
+// Reclaimed is what Reclaim did: Before and After are the bytes on disk of the tables it rewrote.
+type Reclaimed = backend.Reclaimed
+
+// Reclaim gives the disk space of deleted runs, and of history that retention has removed, back to
+// the file system now. Without it that happens in the course of time, as tables are rewritten
+// anyhow. It keeps nobody waiting, but takes the disk's time: as much as it takes to write what is
+// left beside the deleted runs. Call it after large deletions, Promote among them, or never.
+//
+// The files of the log, whose number and size are bounded, stay until they are used again.
+//
+// Errors: ErrTimeout, ErrCanceled, ErrReadOnly, ErrStorage, ErrCorrupt, ErrClosed.
+func (d *DB) Reclaim(ctx context.Context) (Reclaimed, error) {
+	r, err := d.b.Reclaim(ctx)
+	if err = txn.ContextError(err); err != nil {
+		return r, fmt.Errorf("reclaim disk space: %w", err)
+	}
+	return r, nil
+}
