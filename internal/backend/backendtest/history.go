@@ -15,7 +15,8 @@ type history struct {
 	cells map[cell][]entry // oldest first
 	logs  map[codec.Scope][]codec.EventDigest
 	nums  map[codec.Scope]uint64
-	time  int64 // the latest that was told or committed at
+	made  map[codec.Scope][]made // a scope's commits
+	time  int64                  // the latest that was told or committed at
 }
 
 // cell is one key.
@@ -30,6 +31,12 @@ func compareCells(x, y cell) int {
 		cmp.Compare(x.key, y.key))
 }
 
+// made is a commit as one scope sees it.
+type made struct {
+	version uint64
+	changes []codec.Change
+}
+
 // entry is one version of a cell.
 type entry struct {
 	backend.Record
@@ -38,7 +45,7 @@ type entry struct {
 
 func newHistory(time int64) *history {
 	return &history{cells: map[cell][]entry{}, logs: map[codec.Scope][]codec.EventDigest{},
-		nums: map[codec.Scope]uint64{}, time: time}
+		nums: map[codec.Scope]uint64{}, made: map[codec.Scope][]made{}, time: time}
 }
 
 // at is the record of a cell at a version.
@@ -186,6 +193,7 @@ func (h *history) apply(
 ) []backend.Appended {
 	for _, s := range h.scopes(e) {
 		h.nums[s.Scope] = s.Number
+		h.made[s.Scope] = append(h.made[s.Scope], made{version, s.Changes})
 	}
 	for _, w := range e.writes {
 		c := cell{w.Scope.Number, w.Primitive, w.Key}

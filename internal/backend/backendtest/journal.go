@@ -41,16 +41,10 @@ func (w *world) versions(
 // in it with what Get finds.
 func (w *world) wantJournal(s *backend.Scope) {
 	w.Helper()
-	w.wantJournalFrom(s, 0)
-}
-
-// wantJournalFrom is wantJournal of a scope that has no commit before a version.
-func (w *world) wantJournalFrom(s *backend.Scope, version uint64) {
-	w.Helper()
 	everything := backend.JournalRange{At: beyond, Values: backend.OldAndNewValues}
 	entries := w.journal(s, everything)
 	var told int
-	for _, c := range w.tail(version) {
+	for _, c := range w.tail(0) {
 		for _, x := range c.Scopes {
 			if x.Scope != s.Number {
 				continue

@@ -37,7 +37,7 @@ func (w *world) random(reopen bool) {
 			x.rollback()
 		}
 		if reopen && rapid.IntRange(0, 3).Draw(rt, "reopen") == 0 { // it costs far more than steps
-			p.w.reopen()
+			p.reopen()
 		}
 		p.compareEverything()
 	})
@@ -50,7 +50,8 @@ type play struct {
 	h      *history
 	scopes []*backend.Scope
 	dead   []*backend.Scope // deleted on the way
-	from   uint64           // the first version of this history
+	forks  map[*backend.Scope]forkPoint
+	from   uint64 // the first version of this history
 	last   uint64
 	open   []*txn
 	tail   []backend.Commit // what Tail has to say in the end
@@ -60,7 +61,8 @@ type play struct {
 var playKeys = []string{"", "\x00", "a", "a\x00", "a/b", "b", "\xff"}
 
 func newPlay(w *world, rt *rapid.T) *play {
-	p := &play{w: w, rt: rt, scopes: []*backend.Scope{w.scope(), w.scope()}}
+	p := &play{w: w, rt: rt, scopes: []*backend.Scope{w.scope(), w.scope()},
+		forks: map[*backend.Scope]forkPoint{}}
 	p.last = w.b.Published()
 	p.from = p.last + 1
 	p.h = newHistory(w.b.Now())
@@ -78,7 +80,8 @@ func recordCell(s *backend.Scope) cell {
 
 func (p *play) step() {
 	action := rapid.SampledFrom([]string{"begin", "read", "read", "write", "write", "commit",
-		"commit", "direct", "direct", "sweep", "clock", "drop"}).Draw(p.rt, "action")
+		"commit", "direct", "direct", "sweep", "clock", "drop", "fork",
+		"flatten"}).Draw(p.rt, "action")
 	switch action {
 	case "begin":
 		if len(p.open) < 4 {
@@ -112,6 +115,12 @@ func (p *play) step() {
 		if rapid.IntRange(0, 3).Draw(p.rt, "rarely") == 0 {
 			p.drop(rapid.IntRange(0, len(p.scopes)-1).Draw(p.rt, "dropped"))
 		}
+	case "fork":
+		if len(p.scopes) < 6 {
+			p.fork()
+		}
+	case "flatten":
+		p.flatten(p.scope())
 	case "clock":
 		p.w.clock.Advance(time.Duration(rapid.IntRange(-2, 6).Draw(p.rt, "seconds")) * time.Second)
 		p.h.time = max(p.w.now(), p.h.time)
@@ -267,27 +276,46 @@ func (p *play) compareEverything() {
 	for _, s := range p.scopes {
 		w.wantTypes(s, p.last)
 		p.sameCommits(s)
-		w.wantJournalFrom(s, p.from)
+		p.sameJournal(s)
 	}
 }
 
 // sameCommits compares the extent of a scope's history at every version.
 func (p *play) sameCommits(s *backend.Scope) {
 	var want backend.ScopeCommits
-	tail := p.tail
+	made := p.h.made[s.Number]
 	for v := p.from - 1; v <= p.last; v++ {
-		for len(tail) > 0 && tail[0].Version <= v {
-			for _, c := range tail[0].Scopes {
-				if c.Scope != s.Number {
-					continue
-				}
-				if want.Count == 0 {
-					want.First = tail[0].Version
-				}
-				want.Last, want.Count = tail[0].Version, c.Number
+		for ; len(made) > 0 && made[0].version <= v; made = made[1:] {
+			if want.Count == 0 {
+				want.First = made[0].version
 			}
-			tail = tail[1:]
+			want.Last = made[0].version
+			want.Count++
 		}
 		require.Equal(p.w, want, p.w.commits(s, v), "scope %d at %d", s.Number, v)
+	}
+}
+
+// sameJournal compares the journal of a scope, and every value in it.
+func (p *play) sameJournal(s *backend.Scope) {
+	w, all := p.w, p.h.made[s.Number]
+	r := backend.JournalRange{At: beyond, Values: backend.OldAndNewValues}
+	entries := w.journal(s, r)
+	require.Len(w, entries, len(all))
+	for i, e := range entries {
+		require.Equal(w, []uint64{all[i].version, uint64(i) + 1}, []uint64{e.Version, e.Number})
+		var changes []codec.Change
+		for j := range e.Changes {
+			changes = append(changes, e.Changes[j].Change)
+			w.wantChange(s, &e, &e.Changes[j])
+		}
+		require.Equal(w, all[i].changes, changes)
+	}
+	if len(all) > 0 {
+		middle := len(all) / 2
+		r.From = uint64(middle) + 1
+		require.Equal(w, entries[middle:], w.journal(s, r))
+		r.From, r.At = 0, all[middle].version
+		require.Equal(w, entries[:middle+1], w.journal(s, r))
 	}
 }

@@ -10,6 +10,11 @@ import (
 // drop deletes a scope and begins another under its id, in one commit or in two.
 func (p *play) drop(i int) {
 	w, old := p.w, p.scopes[i]
+	for _, s := range p.scopes {
+		if p.forks[s].parent == old {
+			p.flatten(s)
+		}
+	}
 	fresh := &backend.Scope{Number: w.allocate().Number, Record: old.Record}
 	if rapid.Bool().Draw(p.rt, "in one commit") {
 		p.dead = append(p.dead, old) // before: who deletes it does not write to it

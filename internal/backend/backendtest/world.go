@@ -249,6 +249,7 @@ func (w *world) reopen() {
 	b, err := w.env.Reopen()
 	require.NoError(w, err)
 	w.b, w.env.Backend = b, b
+	w.sys = again(w.sys) // a handle belongs to one authority
 }
 
 func (w *world) skip(why string) {
