@@ -202,6 +202,10 @@ func crashInCheckpoint(t *testing.T, kept int) {
 	taking.Store(false)
 	require.Equal(t, version, info.Version)
 	require.Greater(t, len(points), 20)
+	after := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: rng})
+	_, err = after.Stat("copy")
+	require.NoError(t, err, "it is told, and not on stable storage")
+	points = append(points, crashPoint{op: "the end", fs: after})
 	made := 0
 	for i, p := range points {
 		ok := t.Run(fmt.Sprint(i), func(t *testing.T) {

@@ -184,6 +184,10 @@ func TestCrashAtEveryStepOfARestore(t *testing.T) {
 		_, err = Restore(ctx, ro)
 		require.NoError(t, err)
 		require.Greater(t, len(points), 15)
+		after := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: rng})
+		_, err = after.Stat("new")
+		require.NoError(t, err, "it is told, and not on stable storage")
+		points = append(points, crashPoint{op: "the end", fs: after})
 		made := 0
 		for _, p := range points {
 			o := memOptions()

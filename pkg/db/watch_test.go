@@ -343,6 +343,45 @@ func TestWatchTellsWhatIsDurable(t *testing.T) {
 	wg.Wait()
 }
 
+// Neither is what lies in the log behind what is durable, nor a deletion that a crash can take back.
+func TestWatchStopsWhereDurabilityEnds(t *testing.T) {
+	db, err := inmem.Open(t.TempDir(), &inmem.Options{
+		Durability: inmem.Async, SyncInterval: time.Hour,
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	ctx := t.Context()
+	run, doomed := beginRun(t, db), beginRun(t, db)
+	v1 := putText(t, run.KV(), "k", "1")
+	require.NoError(t, db.Flush(ctx))
+	v2 := putText(t, run.KV(), "k", "2")
+	of := func(w func(context.Context, inmem.WatchOptions) iter.Seq2[inmem.Commit, error],
+		from uint64,
+	) (all []uint64) {
+		got, err := drain(t, func(ctx context.Context) iter.Seq2[inmem.Commit, error] {
+			return w(ctx, inmem.WatchOptions{From: from})
+		})
+		require.NoError(t, err)
+		for _, c := range got {
+			all = append(all, c.Version)
+		}
+		return all
+	}
+	require.Equal(t, []uint64{v1}, of(db.Watch, 0))
+	require.Equal(t, []uint64{v1}, of(run.Watch, 0))
+	putText(t, doomed.KV(), "k", "1")
+	v4 := putText(t, run.KV(), "k", "4")
+	require.NoError(t, db.Flush(ctx))
+	require.NoError(t, db.DeleteRun(ctx, doomed.ID()))
+	deleted := db.Version()
+	require.Equal(t, []uint64{v1, v2}, of(db.Watch, 0), "what was deleted may come back")
+	require.Empty(t, of(doomed.Watch, 0))
+	require.Equal(t, []uint64{v4}, of(run.Watch, v4))
+	require.NoError(t, db.Flush(ctx))
+	require.Equal(t, []uint64{v1, v2, v4, deleted}, of(db.Watch, 0))
+	require.Equal(t, []uint64{deleted}, of(doomed.Watch, 0))
+}
+
 // A consumer that waits, works or lags hears of a deletion once: the run's own watch ends with it,
 // the database's goes on.
 func TestWatchOfADeletion(t *testing.T) {
