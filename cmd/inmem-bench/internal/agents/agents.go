@@ -1,6 +1,7 @@
 // Package agents holds the workloads of what agents do beside keys and values: events, cells,
-// traces and runs. They are the original's event and scenario groups, and its operations per
-// primitive (tiers B and C), in a group that is called primitives here.
+// traces, runs and their history. They are the original's event and scenario groups, its operations
+// per primitive (tiers B and C), in a group that is called primitives here, and one of our own for
+// what the original never had: history.
 package agents
 
 import (
@@ -17,7 +18,7 @@ func Workloads(cfg measure.Config) []measure.Workload {
 	var all []measure.Workload
 	for _, group := range [][]measure.Workload{
 		m.eventMicro(), m.scenarios(), m.keys(), m.events(), m.cells(), m.together(), m.traces(),
-		m.runs(),
+		m.runs(), m.history(),
 	} {
 		for _, w := range group {
 			w.Mode, w.Extra = cfg.Mode, true
@@ -64,7 +65,13 @@ func (m *maker) workload(name, about string,
 			if err != nil {
 				return nil, err
 			}
-			t.Close = w.db.Close
+			prepared := t.Close
+			t.Close = func() (err error) {
+				if prepared != nil {
+					err = prepared()
+				}
+				return errors.Join(err, w.db.Close())
+			}
 			return t, nil
 		}}
 }

@@ -2,6 +2,7 @@ package agents
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,18 @@ primitives/txn_kv_event primitives/txn_kv_event_state primitives/txn_four_primit
 primitives/snapshot_read
 primitives/trace_minimal primitives/trace_tags/3 primitives/trace_by_type primitives/trace_tree/13
 primitives/run_transition primitives/run_lifecycle primitives/run_create/tags_0
-primitives/run_create/tags_1 primitives/run_create/tags_3 primitives/run_create/tags_5`
+primitives/run_create/tags_1 primitives/run_create/tags_3 primitives/run_create/tags_5
+history/view_open/1k history/get_as_of/1k history/key_history/1k history/fork/1k
+history/fork_get/1k history/fork_scan_100/1k history/replay/1k history/diff/1k
+history/state_hash/1k history/watch_catch_up/1k history/export/1k history/checkpoint/1k
+history/retention/1k history/watch_told`
+
+// quick leaves out what takes long to set up: the same workloads on more keys.
+func quick(all []measure.Workload) []measure.Workload {
+	return slices.DeleteFunc(all, func(w measure.Workload) bool {
+		return w.Long || strings.HasSuffix(w.Name, "/100k")
+	})
+}
 
 func config(mode string) measure.Config {
 	return measure.Config{Seed: measure.DefaultSeed, Mode: mode, Memory: 64 << 20}
@@ -43,8 +55,14 @@ func run(t *testing.T, w ...measure.Workload) ([]measure.Result, error) {
 
 func TestEveryWorkloadRuns(t *testing.T) {
 	for _, mode := range []string{"none", "batched"} {
-		results, err := run(t, Workloads(config(mode))...)
+		results, err := run(t, quick(Workloads(config(mode)))...)
 		require.NoError(t, err)
+		want := strings.Fields(names)
+		if mode == "none" { // there is nothing on disk to copy
+			want = slices.DeleteFunc(want, func(name string) bool {
+				return name == "history/checkpoint/1k"
+			})
+		}
 		var got []string
 		for i := range results {
 			r := &results[i]
@@ -54,7 +72,7 @@ func TestEveryWorkloadRuns(t *testing.T) {
 			require.Equal(t, mode, r.Mode)
 			require.True(t, r.Extra)
 		}
-		require.Equal(t, strings.Fields(names), got)
+		require.Equal(t, want, got)
 	}
 	_, err := run(t, Workloads(config("lazy"))[0])
 	require.ErrorContains(t, err, "no durability mode is called lazy")
