@@ -21,6 +21,7 @@ type DB struct {
 	names    scopeNames
 	recovery Recovery
 	keeper   *keeper // of chains of forks
+	imports  imports
 
 	retention *retention
 }

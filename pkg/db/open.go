@@ -25,6 +25,10 @@ func Open(path string, o *Options) (*DB, error) {
 	d := assemble(parts{
 		path: path, backend: e, epoch: e.BootEpoch(), recovery: recoveryOf(e.Recovery()),
 	}, options)
+	if err := d.dropImports(context.Background()); err != nil {
+		// Nobody sees what is left, and the next import tries again.
+		options.Logger.Warn("what is left of an import stays for now", "error", err)
+	}
 	d.retention.start()
 	return d, nil
 }

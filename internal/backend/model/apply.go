@@ -32,6 +32,7 @@ func (b *Backend) apply(
 		case backend.Delete:
 			out.Existed++
 		case backend.Expire:
+			out.Expired++
 			b.stats.Expired++
 		}
 	}
