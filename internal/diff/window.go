@@ -70,9 +70,9 @@ func (x *aligner) surplus() (a, b int) {
 	half := max(1, x.window/2)
 	restA, restB := x.a.rest(), x.b.rest()
 	switch {
-	case x.b.left == 0 || x.a.left > 0 && restA >= restB+uint64(half):
+	case restA >= restB+uint64(half):
 		return min(half, len(x.a.held)), 0
-	case x.a.left == 0 || restB >= restA+uint64(half):
+	case restB >= restA+uint64(half):
 		return 0, min(half, len(x.b.held))
 	}
 	return min(half, len(x.a.held)), min(half, len(x.b.held))

@@ -48,6 +48,7 @@ func TestDiffOfForks(t *testing.T) {
 			require.NoError(t, err)
 			requireKeyDiff(t, a.keys, b.keys, all)
 			require.EqualValues(t, longest(a.events, b.events), all.Events.Same)
+			require.EqualValues(t, longest(a.spans, b.spans), all.Spans.Same)
 			few, err := w.Diff(w.ctx(), pa, pb, inmem.GoOver(1, inmem.DiffOptions{}))
 			require.NoError(t, err)
 			require.Equal(t, all.Entries, few.Entries)

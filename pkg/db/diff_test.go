@@ -268,6 +268,7 @@ type deedState struct {
 	version uint64
 	keys    map[string]string // keys and cells, and extensions, by a name for all
 	events  []string
+	spans   []string
 }
 
 func (w *world) randomDeeds(t *rapid.T, name string) *deeds {
@@ -289,11 +290,12 @@ func (w *world) moreDeeds(t *rapid.T, name string, d *deeds) {
 		for k, v := range now.keys {
 			keys[k] = v
 		}
-		now = deedState{keys: keys, events: slices.Clone(now.events)}
+		now = deedState{keys: keys, events: slices.Clone(now.events),
+			spans: slices.Clone(now.spans)}
 		w.clock.advance(time.Millisecond)
 		_, err := d.run.Update(w.ctx(), func(tx *inmem.Tx) error {
 			var err error
-			switch rapid.IntRange(0, 5).Draw(t, "deed") {
+			switch rapid.IntRange(0, 6).Draw(t, "deed") {
 			case 0:
 				keys["kv "+key] = value
 				_, err = tx.KV().Put(w.ctx(), key, inmem.String(value))
@@ -306,6 +308,10 @@ func (w *world) moreDeeds(t *rapid.T, name string, d *deeds) {
 			case 3:
 				keys["cells "+key] = value
 				_, err = tx.Cell(key).Store(w.ctx(), inmem.String(value))
+			case 4:
+				now.spans = append(now.spans, key+value)
+				_, err = tx.Traces().Record(w.ctx(), inmem.Span{Type: inmem.SpanToolCall, Name: key,
+					Error: value, End: w.clock.now()})
 			default:
 				now.events = append(now.events, key+value)
 				_, err = tx.Events().Append(w.ctx(), key, inmem.String(value))
@@ -408,6 +414,8 @@ func TestDiffOfRandomHistories(t *testing.T) {
 			require.EqualValues(t, longest(a.events, b.events), d.Events.Same)
 			require.EqualValues(t, len(a.events), d.Events.A)
 			require.EqualValues(t, len(b.events), d.Events.B)
+			require.EqualValues(t, longest(a.spans, b.spans), d.Spans.Same)
+			require.EqualValues(t, len(b.spans), d.Spans.B)
 			prefix := 0
 			for prefix < min(len(a.events), len(b.events)) && a.events[prefix] == b.events[prefix] {
 				prefix++
