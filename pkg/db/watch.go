@@ -32,9 +32,8 @@ type WatchOptions struct {
 	// Prefix or Primitives ask for it.
 	EventTypes []string
 
-	// Values has changes carry what was written, Old what was there before, too. With EventTypes
-	// they always carry what was written. Default: keys only.
-	Values, Old bool
+	// Values says what is told of each change. With EventTypes it is at least what was written.
+	Values ReplayValues
 
 	_ struct{}
 }

@@ -123,7 +123,10 @@ func BenchmarkWatchCatchUp(b *testing.B) {
 				require.NoError(b, db.Flush(b.Context()))
 				b.ResetTimer()
 				for done := 0; done < b.N; {
-					o := inmem.WatchOptions{Values: values == "values"}
+					o := inmem.WatchOptions{}
+					if values == "keys" {
+						o.Values = inmem.NoValues
+					}
 					w := run.Watch(b.Context(), o)
 					if whole == "database" {
 						w = db.Watch(b.Context(), o)

@@ -154,7 +154,7 @@ func watchTells(t *testing.T, db *inmem.DB) {
 
 	for from := uint64(0); from <= v; from++ {
 		rest := slices.DeleteFunc(slices.Clone(want), func(x told) bool { return x.Version < from })
-		o := inmem.WatchOptions{From: from, Values: from%2 == 1}
+		o := inmem.WatchOptions{From: from, Values: inmem.ReplayValues(from % 3)}
 		require.Equal(t, rest, take(t, db.Watch(ctx, o), len(rest)), "from %d", from)
 		for _, run := range []*inmem.Run{a, b} {
 			own := slices.DeleteFunc(slices.Clone(rest), func(x told) bool { return x.Run != run.ID() })
@@ -247,7 +247,7 @@ func TestWatchValues(t *testing.T) {
 	putText(t, run.KV(), "k", "new")
 	_, err := run.Events().Append(ctx, "act", inmem.Int(7))
 	require.NoError(t, err)
-	next, stop := iter.Pull2(db.Watch(ctx, inmem.WatchOptions{Old: true}))
+	next, stop := iter.Pull2(db.Watch(ctx, inmem.WatchOptions{Values: inmem.OldAndNewValues}))
 	defer stop()
 	for _, want := range []string{"", "old"} {
 		c, err, _ := next()
@@ -266,7 +266,7 @@ func TestWatchValues(t *testing.T) {
 	require.Equal(t, "act", e.Type)
 	require.True(t, e.Payload.Equal(inmem.Int(7)))
 
-	next, stop = iter.Pull2(run.Watch(ctx, inmem.WatchOptions{}))
+	next, stop = iter.Pull2(run.Watch(ctx, inmem.WatchOptions{Values: inmem.NoValues}))
 	defer stop()
 	c, err, _ = next()
 	require.NoError(t, err)
@@ -576,7 +576,7 @@ func consume(
 	rng := rand.New(rand.NewPCG(2, uint64(i)))
 	next := uint64(0) // all before it are handled
 	watch := func(ctx context.Context) iter.Seq2[inmem.Commit, error] {
-		o := inmem.WatchOptions{From: next, Values: i%3 == 0}
+		o := inmem.WatchOptions{From: next, Values: inmem.ReplayValues(i % 3)}
 		if i < 5 {
 			return db.Watch(ctx, o)
 		}

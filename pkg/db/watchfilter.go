@@ -2,7 +2,6 @@ package inmem
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,16 +19,17 @@ type filter struct {
 }
 
 func (f *filter) read(o *WatchOptions) error {
-	switch {
-	case o.Old:
-		f.values = backend.OldAndNewValues
-	case o.Values || len(o.EventTypes) > 0:
-		f.values = backend.NewValues
+	if o.Values > NoValues {
+		return fmt.Errorf("%w: values %d", ErrInvalidArgument, o.Values)
+	}
+	f.values = o.Values.journal()
+	if len(o.EventTypes) > 0 {
+		f.values = max(f.values, backend.NewValues)
 	}
 	f.prefix, f.types = o.Prefix, o.EventTypes
 	chosen := o.Primitives
 	if len(chosen) == 0 {
-		for _, p := range slices.Sorted(maps.Keys(primitiveNames)) {
+		for _, p := range allPrimitives {
 			events := p == PrimitiveEvents
 			if o.Prefix != "" && !events || len(o.EventTypes) > 0 && events {
 				chosen = append(chosen, p)
@@ -37,8 +37,8 @@ func (f *filter) read(o *WatchOptions) error {
 		}
 	}
 	for _, p := range chosen {
-		if _, ok := primitiveNames[p]; !ok {
-			return fmt.Errorf("%w: %v", ErrInvalidArgument, p)
+		if !slices.Contains(allPrimitives, p) {
+			return fmt.Errorf("%w: %v is no primitive of a run", ErrInvalidArgument, p)
 		}
 		space := backend.KeySpace{Primitive: codec.Primitive(p), Prefix: o.Prefix}
 		if p == PrimitiveEvents || p == PrimitiveExtensions {

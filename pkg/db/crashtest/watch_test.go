@@ -58,7 +58,7 @@ func watchChild(k task) error {
 func (l *loader) consume(i int, from uint64) error {
 	rng := rand.New(rand.NewPCG(l.task.Seed, uint64(100+i)))
 	for {
-		o := inmem.WatchOptions{From: from, Values: i%2 == 0}
+		o := inmem.WatchOptions{From: from, Values: inmem.ReplayValues(i % 3)}
 		w := l.db.Watch(background, o)
 		if i >= consumers/2 {
 			w = l.bank[i%banks].Watch(background, o)
