@@ -34,8 +34,9 @@ func (m *maker) history() []measure.Workload {
 			p.on("fork_get", "get a random key of a fork", p.forkGetTrial),
 			p.on("fork_scan_100", "read 100 neighbouring keys of a fork", p.forkScanTrial),
 			p.walk("replay", "replay a run with values", p.replayTrial),
-			p.walk("diff", "compare a run at half of its history with its end", p.diffTrial),
-			p.walk("state_hash", "hash the state of a run", p.hashTrial),
+			p.over(p.keys, "keys", p.on("diff", "compare a run at half of its history with its end",
+				p.diffTrial)),
+			p.over(p.keys, "keys", p.on("state_hash", "hash the state of a run", p.hashTrial)),
 			p.walk("watch_catch_up", "watch a run from its beginning to now", p.catchUpTrial),
 			p.walk("export", "export a run with its history", p.exportTrial),
 			p.checkpoint(),
@@ -158,7 +159,11 @@ func (p *past) on(name, about string,
 // walk is a workload that goes over the whole run in one operation.
 func (p *past) walk(name, about string,
 	prepare func(context.Context) (*measure.Trial, error)) measure.Workload {
-	w := p.on(name, about, prepare)
-	w.Units, w.Unit = 2*p.keys, "entries"
+	return p.over(2*p.keys, "entries", p.on(name, about, prepare))
+}
+
+// over says how much one operation of a workload goes over.
+func (p *past) over(units int, unit string, w measure.Workload) measure.Workload {
+	w.Units, w.Unit = units, unit
 	return w
 }
