@@ -277,8 +277,8 @@ func TestUnlikelyHistories(t *testing.T) {
 		"has no changes":              func(_ *Run, all []written) { all[1].Changes = 0 },
 		`k "" after k "key0"`:         swapped(2, 3),
 		`e "" after k ""`:             swapped(1, 2),
-		"with or without a value":     func(_ *Run, all []written) { all[0].changes[4].Value = []byte{0xf6} },
-		"event 1 has hash 00000000":   func(_ *Run, all []written) { all[1].changes[1].Hash = [32]byte{} },
+		"with or without a value":     withValue,
+		"event 1 has hash 00000000":   withoutHash,
 	} {
 		run, all := example(t, 2)
 		spoil(&run, all)
@@ -287,6 +287,10 @@ func TestUnlikelyHistories(t *testing.T) {
 		require.ErrorContains(t, err, name)
 	}
 }
+
+func withValue(_ *Run, all []written) { all[0].changes[4].Value = []byte{0xf6} }
+
+func withoutHash(_ *Run, all []written) { all[1].changes[1].Hash = [32]byte{} }
 
 func swapped(i, j int) func(*Run, []written) {
 	return func(_ *Run, all []written) {

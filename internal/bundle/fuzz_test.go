@@ -44,6 +44,10 @@ func content(t testing.TB, file []byte) (plain []byte) {
 	}
 }
 
+func isRefusal(err error) bool {
+	return errors.Is(err, codec.ErrCorrupt) || errors.Is(err, codec.ErrFormat)
+}
+
 // FuzzReader: no file makes the reader panic, and what it accepts is what a Writer makes of it.
 func FuzzReader(f *testing.F) {
 	for _, commits := range []int{0, 1, 3} {
@@ -58,7 +62,7 @@ func FuzzReader(f *testing.F) {
 		}
 		run, all, _, err := unpack(bytes.NewReader(b))
 		if err != nil {
-			require.True(t, errors.Is(err, codec.ErrCorrupt) || errors.Is(err, codec.ErrFormat), "%v", err)
+			require.True(t, isRefusal(err), "%v", err)
 			return
 		}
 		again, _ := pack(t, run, all)
@@ -77,7 +81,7 @@ func TestFlipsInsideAreFound(t *testing.T) {
 		bad := bytes.Clone(plain)
 		bad[i] ^= 1
 		_, _, _, err := unpack(bytes.NewReader(sealed(t, bad)))
-		require.True(t, errors.Is(err, codec.ErrCorrupt) || errors.Is(err, codec.ErrFormat), "byte %d: %v", i, err)
+		require.True(t, isRefusal(err), "byte %d: %v", i, err)
 	}
 }
 

@@ -16,7 +16,9 @@ type itemWriter struct {
 	head []byte
 }
 
-func newItemWriter(b *blockWriter) itemWriter { return itemWriter{blockWriter: b, sum: sha256.New()} }
+func newItemWriter(b *blockWriter) itemWriter {
+	return itemWriter{blockWriter: b, sum: sha256.New()}
+}
 
 func (w *itemWriter) item(b []byte) error {
 	w.head = codec.AppendLength(w.head[:0], uint64(len(b)))
@@ -41,7 +43,9 @@ type itemReader struct {
 	buffer []byte
 }
 
-func newItemReader(b *blockReader) itemReader { return itemReader{blockReader: b, sum: sha256.New()} }
+func newItemReader(b *blockReader) itemReader {
+	return itemReader{blockReader: b, sum: sha256.New()}
+}
 
 // grown is how much of an item is believed before it is there.
 const grown = 1 << 20

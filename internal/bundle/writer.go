@@ -50,8 +50,8 @@ type Totals struct {
 // errOrder: a Writer was called out of order. It is a mistake of its caller.
 var errOrder = errors.New("bundle: out of order")
 
-// Writer writes a bundle: Commit, Change for each of its changes, and so on; Close at the end. After
-// an error it is of no use. Not safe for concurrent use.
+// Writer writes a bundle: Commit, Change for each of its changes, and so on; Close at the end.
+// After an error it is of no use. Not safe for concurrent use.
 type Writer struct {
 	items  itemWriter
 	run    Run

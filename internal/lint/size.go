@@ -27,7 +27,7 @@ var (
 		"pkg/codec":               24, // one file per kind of record
 		"internal/embedded":       64, // the engine: one file per path and per guarded danger
 		"internal/memtable":       20, // one file per structure and per path through them
-		"pkg/txn":                 24, // one file per part of a transaction
+		"pkg/txn":                 26, // one file per part of a transaction
 		"pkg/db":                  60, // the front door: one file per noun
 		"cmd/inmem-bench":         20, // one file per workload
 		"pkg/transcript":          20, // one file per format, step of an import, and question
@@ -37,6 +37,9 @@ var (
 		"pkg/db":           200, // the front door has the words of all primitives: one import
 		"pkg/codec":        160, // the alphabet of the disk: a maker and a reader per record
 		"internal/backend": 70,  // the whole seam, errors included
+
+		"pkg/primitives/runindex": 45, // with what forks and imports are made of
+		"pkg/txn":                 42, // with what history is told in
 	}
 )
 

@@ -131,6 +131,7 @@ func DecodeBundleCommit(b []byte) (BundleCommit, error) {
 
 // BundleChange is one change of a commit. What a put or an append wrote comes after it.
 type BundleChange struct {
+	// Op says what was done, Primitive of what the key is.
 	Op        ChangeOp
 	Primitive Primitive
 	Key       string // empty for an event: its place in the log tells
@@ -211,6 +212,7 @@ func (p Primitive) bundled() bool {
 
 // BundleTrailer ends a bundle.
 type BundleTrailer struct {
+	// Commits, Changes and Events are how many there were.
 	Commits, Changes, Events uint64
 	// Head is the hash of the last event, zeros if there is none.
 	Head EventDigest

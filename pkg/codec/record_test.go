@@ -164,7 +164,8 @@ func TestJournalRecord(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, got, old)
 	})
-	require.Len(t, JournalParts([]Change{{KV, ChangePut, "k"}}, Origin{})[0], 18, "17 bytes beside the key")
+	require.Len(t, JournalParts([]Change{{KV, ChangePut, "k"}}, Origin{})[0], 18,
+		"17 bytes beside the key")
 	require.Equal(t, "put delete expire append ChangeOp(9)", fmt.Sprint(ChangePut, ChangeDelete,
 		ChangeExpire, ChangeAppend, ChangeOp(9)))
 }

@@ -17,8 +17,8 @@ import (
 // importPrefix is the stream of what is being imported.
 func importPrefix() string { return string(family(false, kindImport)) }
 
-// BeginImport writes the record of a run that is to be imported: nobody sees it, and it takes its id
-// until FinishImport or DropImport. It is part of the transaction that system is in, which also
+// BeginImport writes the record of a run that is to be imported: nobody sees it, and it takes its
+// id until FinishImport or DropImport. It is part of the transaction that system is in, which also
 // creates the scope. Errors: ErrRunExists, those of the storage.
 func BeginImport(ctx context.Context, system txn.Scope, epoch uint64, of Ref) error {
 	id, err := ParseID(of.ID)
