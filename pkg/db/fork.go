@@ -111,11 +111,6 @@ func (r *Run) shallow(ctx context.Context) (int, error) {
 	}
 }
 
-// flattener is an authority that can flatten.
-type flattener interface {
-	Flatten(ctx context.Context, s *backend.Scope) error
-}
-
 // flatten gives a fork all that it reads through its parent. It shows the same as before, at every
 // version. It may be gone meanwhile, that is no error.
 func (d *DB) flatten(ctx context.Context, of runindex.Ref) error {
@@ -140,9 +135,7 @@ func (d *DB) flattenOnce(ctx context.Context, of runindex.Ref) error {
 		return err // somebody was faster
 	}
 	s := &backend.Scope{Number: of.Number, Record: of.ID}
-	if f, ok := d.b.(flattener); !ok {
-		return fmt.Errorf("%w: the authority cannot flatten", ErrInvalidArgument)
-	} else if err := f.Flatten(ctx, s); err != nil {
+	if err := d.b.Flatten(ctx, s); err != nil {
 		return txn.ContextError(err)
 	}
 	_, err = d.m.Update(ctx, d.system, housekeeping, func(t *txn.Tx) error {

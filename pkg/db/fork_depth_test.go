@@ -83,7 +83,7 @@ func (w *world) requireLine(all []*inmem.Run) {
 // R211: a long line of forks of forks is kept short in the background; nothing that anybody reads
 // changes, during or after that.
 func TestR211ForksStayShallow(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		all := w.line(40)
 		w.requireLine(all)
@@ -137,7 +137,7 @@ func (s *stubborn) Flatten(ctx context.Context, of *backend.Scope) error {
 // When the keeper fails it says so, and tries again when a run is looked up, also by another
 // process; reads are right meanwhile. At a hard bound Fork itself flattens, or fails.
 func TestForksStayShallowLater(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		s := &stubborn{staying: staying{w.b}}
 		var log lockedBuilder
@@ -225,7 +225,7 @@ func (s *waiting) Flatten(ctx context.Context, _ *backend.Scope) error {
 // A line whose members are deleted in any order, all of them in the end, shows to those that are
 // left what it did.
 func TestDeleteAlongALine(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		all := w.line(8)
 		for _, i := range []int{3, 0, 7, 4, 5, 1, 2, 6} {

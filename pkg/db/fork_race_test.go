@@ -14,7 +14,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/stretchr/testify/require"
 
-	"github.com/inmem-db/inmem/internal/embedded"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -123,7 +122,7 @@ func (tr *tree) act(ctx context.Context, r *treeRun, dice int) error {
 // R211: forks, deletions of both kinds, reads, and the keeper, all at once: a run either is gone,
 // or shows exactly what its line has written.
 func TestR211ForksAndDeletionsRace(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		d, err := inmem.OpenOn(inmem.Hooks{Backend: staying{w.b}, Depth: 2}, nil)
 		require.NoError(t, err)
@@ -166,9 +165,6 @@ func TestR211ForksAndDeletionsRace(t *testing.T) {
 // R211: a crash at every file operation, while forks are made, flattened, promoted and deleted,
 // leaves every run whole or not at all; and what was begun can be finished.
 func TestR211CrashWhileForking(t *testing.T) {
-	if !canFork((*embedded.DB)(nil)) {
-		t.Skip("it has no forks")
-	}
 	mem := vfs.NewCrashableMem()
 	rng := rand.New(rand.NewPCG(1, 211))
 	var points []*vfs.MemFS
@@ -196,13 +192,13 @@ func TestR211CrashWhileForking(t *testing.T) {
 	all := slices.Clone(tr.runs)
 	step := func(err error) {
 		require.NoError(t, err)
-		all = append(all, tr.runs[len(tr.runs)-1])
 		require.NoError(t, d.Flush(ctx))
 	}
 	line := all[1]
 	for range 12 { // the keeper flattens
 		step(tr.grow(ctx, line))
 		line = tr.runs[len(tr.runs)-1]
+		all = append(all, line)
 	}
 	step(d.DeleteRunWith(ctx, all[7].ID(), inmem.DeleteOptions{Forks: inmem.FlattenForks}))
 	_, err := d.Promote(ctx, all[1].Run, inmem.PromoteOptions{Parent: inmem.DeleteParent})

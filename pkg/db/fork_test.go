@@ -1,7 +1,6 @@
 package inmem_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -10,28 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/inmem-db/inmem/internal/backend"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
-
-// onForkEngines runs a test on each engine that has forks.
-func onForkEngines(t *testing.T, test func(t *testing.T, e engine)) {
-	onEngines(t, func(t *testing.T, e engine) {
-		b, _ := e.open(t, newTestClock())
-		require.NoError(t, b.Close())
-		if !canFork(b) {
-			t.Skip("it has no forks")
-		}
-		test(t, e)
-	})
-}
-
-func canFork(b backend.Backend) bool {
-	_, ok := b.(interface {
-		Flatten(ctx context.Context, s *backend.Scope) error
-	})
-	return ok
-}
 
 // fork forks a run.
 func (w *world) fork(r *inmem.Run, o inmem.ForkOptions) *inmem.Run {
@@ -52,7 +31,7 @@ func (w *world) info(r *inmem.Run) inmem.RunInfo {
 // R211: a fork at a version reads as the parent did there; later writes on either side are
 // invisible to the other; lineage names the version.
 func TestR211ForkAtAVersion(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		ctx := w.ctx()
 		versions := map[int]uint64{}
@@ -120,7 +99,7 @@ func (w *world) requireStep(r *inmem.Run, i int) {
 
 // R211: forks of forks, of ended and of archived runs; before the parent existed there is nothing.
 func TestR211ForkOfAnything(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		ctx := w.ctx()
 		before := w.Version()
@@ -176,7 +155,7 @@ func requireIndex(t *testing.T, d *inmem.DB) {
 }
 
 func TestForkRefuses(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		for _, c := range []struct {
 			o  inmem.ForkOptions
@@ -207,7 +186,7 @@ func TestForkRefuses(t *testing.T) {
 
 // Forks of one run, made at the same time, do not conflict, though the run is written to meanwhile.
 func TestForksInParallel(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		w.put("k", "0")
 		const workers, each = 8, 60 // later the index of runs is swept now and then
@@ -247,7 +226,7 @@ func TestForksInParallel(t *testing.T) {
 // A run that forks read through is deleted only with a choice; then they show what they did before,
 // at every version.
 func TestDeleteRunWithForks(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		ctx := w.ctx()
 		first := w.put("k", "1")
@@ -305,7 +284,7 @@ func TestDeleteRunWithForks(t *testing.T) {
 
 // Erasing a tenant works whoever forks whom; what others have forked of it they keep.
 func TestDeleteTenantWithForks(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		ctx := w.ctx()
 		root, err := w.BeginRun(ctx, inmem.RunOptions{Tenant: "acme"})

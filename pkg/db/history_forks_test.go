@@ -70,7 +70,7 @@ func (h *history) youth() {
 // forkRun forks a run, at a version that it had or as it is.
 func (h *history) forkRun() {
 	names := h.m.names(true)
-	if len(names) == 0 || !canFork(h.a.b) {
+	if len(names) == 0 {
 		return
 	}
 	of := some(h.r, names...)

@@ -78,12 +78,6 @@ type staying struct{ backend.Backend }
 
 func (staying) Close() error { return nil }
 
-func (s staying) Flatten(ctx context.Context, of *backend.Scope) error {
-	return s.Backend.(interface {
-		Flatten(ctx context.Context, s *backend.Scope) error
-	}).Flatten(ctx, of)
-}
-
 // history is one random history.
 type history struct {
 	t      testing.TB

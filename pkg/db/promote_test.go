@@ -13,7 +13,7 @@ import (
 // R210, R211: a thousand forks of one run, written in parallel; one is kept, the rest is gone, with
 // everything under it.
 func TestR210PromoteOneOfAThousand(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		ctx := w.ctx()
 		w.put("task", "find the answer")
@@ -77,7 +77,7 @@ func TestR210PromoteOneOfAThousand(t *testing.T) {
 
 // Rounds are told apart by tags; what is to be kept stays.
 func TestPromoteAmong(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		var rounds [2][]*inmem.Run
 		for i := range 8 {
@@ -126,7 +126,7 @@ func TestPromoteRefuses(t *testing.T) {
 // Of two that promote different forks of one parent at once, at most one succeeds, and one winner
 // is left in any case.
 func TestPromoteRace(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		for range 5 {
 			w := newWorld(t, e, nil)
 			var forks []*inmem.Run

@@ -258,7 +258,7 @@ func TestR214Holds(t *testing.T) {
 }
 
 func TestR214ForksHold(t *testing.T) {
-	onForkEngines(t, func(t *testing.T, e engine) {
+	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		p := memories{}
 		versions := p.steps(t, w.run, 0, 10)
