@@ -22,6 +22,8 @@
 //	open.go       recovery;  guard.go, sentinel.go, keeper.go  what protects it
 //	storefs.go, storefile.go  what stands between Pebble and a failing disk;  fault.go  the first
 //	              failure
+//	checkpoint.go copies of an open database;  outside.go  what is held still meanwhile
+//	restore.go, tables.go  what is verified of a copy;  staging.go  all of a directory, or nothing
 //	pebble.go     Pebble's options and events
 //
 // What is written where is specified in docs/format.md; which damage and which crash leads to what,
