@@ -19,15 +19,17 @@ import (
 // of the commits, and the values under their keys. So a page of commits is read at once, and its
 // values are looked up in key order, by one iterator that only goes forward (journalvalues.go).
 //
-// Pages grow: who stops early pays little, who goes on gets pages so large that neighbours in key
-// order are close together. Between two pages nothing is held: a slow reader pins nothing.
+// The first pages are small: who stops early pays little. Who goes on gets pages so large that
+// neighbours in key order are close together. Between two pages nothing is held: a slow reader pins
+// nothing.
 
 const (
-	firstPage = 256      // changes of the first page of a walk
-	largePage = 64 << 10 // changes of the greatest
-	growth    = 8
+	firstPage  = 256 // changes of the first page of a walk
+	secondPage = 8 * firstPage
+	largePage  = 128 << 10 // of all others
+	growth     = 8
 	// pageBytes is how much a page may hold in values before smaller ones are taken.
-	pageBytes = 16 << 20
+	pageBytes = 32 << 20
 )
 
 // journalWalk is where a walk stands.
@@ -113,12 +115,22 @@ func (w *journalWalk) tryPage() (entries []backend.JournalEntry, again bool, err
 	case p.cut:
 		w.limit = max(1, p.changes/growth)
 		return nil, true, nil
-	case p.bytes > pageBytes/growth:
-		w.limit = max(1, w.limit/2)
-	default:
-		w.limit = min(w.limit*growth, largePage)
 	}
+	w.limit = p.nextLimit()
 	return p.entries, false, nil
+}
+
+// nextLimit is how many changes the page after this one may have: many more, unless their values are
+// large.
+func (p *journalPage) nextLimit() int {
+	most := largePage
+	if p.limit < secondPage {
+		most = secondPage
+	}
+	if p.bytes > 0 {
+		most = min(most, int(int64(pageBytes/2)*int64(p.changes)/int64(p.bytes)))
+	}
+	return max(1, most)
 }
 
 // journalPage is a run of commits of one layer.

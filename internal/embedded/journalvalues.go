@@ -18,19 +18,23 @@ import (
 // valueRef is a change of a page whose value is to be read. Order is the primitive and the first
 // bytes in which its key differs from others: it decides most comparisons.
 type valueRef struct {
-	order         uint64
-	entry, change int32
+	order  uint64
+	entry  *backend.JournalEntry
+	change *backend.JournalChange
 }
 
 // readValues reads the values of all changes of the page, in key order.
 func (p *journalPage) readValues() error {
+	if done, err := p.scanValues(); done || err != nil {
+		return err
+	}
 	refs := p.valueRefs()
 	if len(refs) == 0 {
 		return nil
 	}
-	slices.SortFunc(refs, p.compareRefs)
+	slices.SortFunc(refs, compareRefs)
 	n := p.layer.scope.Number
-	first, last := p.at(refs[0]), p.at(refs[len(refs)-1])
+	first, last := refs[0].change, refs[len(refs)-1].change
 	lower, err := codec.AppendKey(nil, n, first.Primitive, "")
 	if err != nil {
 		return err
@@ -43,7 +47,7 @@ func (p *journalPage) readValues() error {
 	}
 	r := valueReader{page: p, it: it}
 	for _, ref := range refs {
-		if err = r.read(&p.entries[ref.entry], p.at(ref)); err != nil {
+		if err = r.read(ref.entry, ref.change); err != nil {
 			break
 		}
 		if p.bytes > pageBytes && len(p.entries) > 1 {
@@ -53,10 +57,6 @@ func (p *journalPage) readValues() error {
 	}
 	p.db.noteHistory(it)
 	return closeIter(it, err)
-}
-
-func (p *journalPage) at(ref valueRef) *backend.JournalChange {
-	return &p.entries[ref.entry].Changes[ref.change]
 }
 
 // valueRefs lists the changes of which there is something to read.
@@ -73,7 +73,7 @@ func (p *journalPage) valueRefs() []valueRef {
 			head[0] = byte(c.Primitive)
 			copy(head[1:], c.Key[len(common[c.Primitive]):])
 			refs = append(refs, valueRef{
-				order: binary.BigEndian.Uint64(head[:]), entry: int32(i), change: int32(j),
+				order: binary.BigEndian.Uint64(head[:]), entry: &p.entries[i], change: c,
 			})
 		}
 	}
@@ -112,14 +112,14 @@ func sharedLength(a, b string) int {
 }
 
 // compareRefs orders as the store does: by primitive and key, the newest version first.
-func (p *journalPage) compareRefs(a, b valueRef) int {
+func compareRefs(a, b valueRef) int {
 	if a.order != b.order {
 		return cmp.Compare(a.order, b.order)
 	}
-	if c := cmp.Compare(p.at(a).Key, p.at(b).Key); c != 0 {
+	if c := cmp.Compare(a.change.Key, b.change.Key); c != 0 {
 		return c
 	}
-	return cmp.Compare(b.entry, a.entry)
+	return cmp.Compare(b.entry.Version, a.entry.Version)
 }
 
 // valueReader walks over the keys of a layer, forward only.
@@ -127,36 +127,47 @@ type valueReader struct {
 	page    *journalPage
 	it      *pebble.Iterator
 	started bool
-	want    []byte
+	passed  bool // what the iterator stands on was read
 	done    int
+
+	// want is the engine key that is looked for: prefix bytes of it are those of the primitive.
+	want      []byte
+	primitive codec.Primitive
+	prefix    int
 }
 
 // nearSteps is how far a value may lie ahead to be walked to: a seek costs more.
 const nearSteps = 8
 
-// find moves to the entry of a key at exactly a version.
-func (r *valueReader) find(c *backend.JournalChange, version uint64) (bool, error) {
-	var err error
-	r.want, err = codec.AppendKey(r.want[:0], r.page.layer.scope.Number, c.Primitive, c.Key)
-	if err != nil {
-		return false, err
+// aim makes the engine key of a key at a version.
+func (r *valueReader) aim(c *backend.JournalChange, version uint64) {
+	if c.Primitive != r.primitive {
+		r.want = codec.KeyPrefix(r.want[:0], r.page.layer.scope.Number, c.Primitive)
+		r.primitive, r.prefix = c.Primitive, len(r.want)
 	}
+	r.want = append(append(r.want[:r.prefix], c.Key...), 0)
 	r.want = codec.AppendVersion(r.want, version)
-	valid := r.started && r.it.Valid()
-	for range nearSteps {
-		if !valid {
-			break
+}
+
+// find moves to the entry that want names, and reports whether there is one.
+func (r *valueReader) find() (bool, error) {
+	if r.started {
+		valid := r.it.Valid()
+		if valid && r.passed {
+			valid = r.it.Next()
 		}
-		if bytes.Equal(r.it.Key(), r.want) {
-			return true, nil
+		for range nearSteps {
+			switch {
+			case !valid:
+				return false, r.it.Error()
+			case bytes.Equal(r.it.Key(), r.want):
+				return true, nil
+			case cockroachkvs.Compare(r.it.Key(), r.want) > 0:
+				r.passed = false
+				return false, nil
+			}
+			valid = r.it.Next()
 		}
-		if cockroachkvs.Compare(r.it.Key(), r.want) > 0 {
-			return false, nil
-		}
-		valid = r.it.Next()
-	}
-	if r.started && !valid {
-		return false, r.it.Error()
 	}
 	r.started = true
 	return r.it.SeekGE(r.want) && bytes.Equal(r.it.Key(), r.want), r.it.Error()
@@ -169,15 +180,17 @@ func (r *valueReader) read(e *backend.JournalEntry, c *backend.JournalChange) er
 			return err
 		}
 	}
-	found, err := r.find(c, e.Version)
+	r.aim(c, e.Version)
+	found, err := r.find()
 	if err != nil {
 		return err
 	}
 	if !found {
 		return r.page.layer.missingValue(c, e.Version)
 	}
+	r.passed = true
 	if leavesValue(c.Op) {
-		rec, err := r.record(e.Version)
+		rec, err := r.page.record(r.it, e.Version)
 		if err != nil {
 			return err
 		}
@@ -201,12 +214,13 @@ func (r *valueReader) read(e *backend.JournalEntry, c *backend.JournalChange) er
 func (r *valueReader) older(c *backend.JournalChange) (backend.Record, error) {
 	layer := &r.page.layer
 	prefix := len(r.want) - codec.VersionSuffixLen
+	r.passed = false
 	if r.it.Next() {
 		key := r.it.Key()
 		if len(key) == len(r.want) && bytes.Equal(key[:prefix], r.want[:prefix]) {
 			version := binary.BigEndian.Uint64(key[prefix:])
 			if version > layer.above {
-				return r.record(version)
+				return r.page.record(r.it, version)
 			}
 		}
 	}
@@ -216,16 +230,16 @@ func (r *valueReader) older(c *backend.JournalChange) (backend.Record, error) {
 	return layer.inherited(r.page.ctx, r.page.db, c)
 }
 
-// record reads the entry under the iterator.
-func (r *valueReader) record(version uint64) (backend.Record, error) {
-	value, err := r.it.ValueAndErr()
+// record reads the entry under an iterator.
+func (p *journalPage) record(it *pebble.Iterator, version uint64) (backend.Record, error) {
+	value, err := it.ValueAndErr()
 	if err != nil {
 		return backend.Record{}, err
 	}
-	r.page.bytes += len(value)
-	env, err := codec.DecodeEnvelope(r.page.values.clone(value))
+	p.bytes += len(value)
+	env, err := codec.DecodeEnvelope(p.values.clone(value))
 	if err != nil {
-		return backend.Record{}, fmt.Errorf("key %q: %w", r.it.Key(), err)
+		return backend.Record{}, fmt.Errorf("key %q: %w", it.Key(), err)
 	}
 	rec := backend.Record{
 		Version: version, Stamp: version, Expiry: env.Expiry, Deleted: env.Tombstone,

@@ -62,6 +62,13 @@ func (w *world) wantJournal(s *backend.Scope) {
 		}
 	}
 	require.Len(w, entries, told)
+	for i, e := range w.journal(s, backend.JournalRange{At: beyond, Values: backend.NewValues}) {
+		for j := range e.Changes {
+			require.Nil(w, e.Changes[j].Old)
+			e.Changes[j].Old = entries[i].Changes[j].Old
+		}
+		require.Equal(w, entries[i], e)
+	}
 	if told > 0 {
 		middle := entries[told/2]
 		from := w.journal(s, backend.JournalRange{
@@ -90,6 +97,16 @@ func (w *world) wantChange(
 	} else {
 		require.Nil(w, c.Old)
 	}
+}
+
+// wantHorizon demands the refusal of what lies below a horizon.
+func (w *world) wantHorizon(err error, earliest uint64) {
+	w.Helper()
+	var pruned *backend.PrunedError
+	require.ErrorIs(w, err, backend.ErrPruned)
+	require.ErrorAs(w, err, &pruned)
+	require.Equal(w, earliest, pruned.Earliest)
+	require.Less(w, pruned.Version, earliest)
 }
 
 // journalChecks are about Journal and Versions; that they agree with Tail and Get is also part of
@@ -139,6 +156,75 @@ var journalChecks = []Check{
 		w.commit(all...)
 		w.put(s, "k", "1")
 		w.wantJournal(s)
+	}},
+	{"R211-of-a-fork", func(w *world) {
+		s := w.scope()
+		for i := range 9 {
+			w.commit(put(s, "k", fmt.Sprint(i)), put(s, fmt.Sprint(i), "parent"))
+		}
+		w.del(s, "3")
+		all := backend.JournalRange{At: beyond, Values: backend.OldAndNewValues}
+		parent := w.journal(s, all)
+		fork := w.fork(s, parent[6].Version)
+		require.Equal(w, parent[:7], w.journal(fork, all))
+		w.put(s, "k", "of the parent alone")
+		w.put(fork, "k", "of the fork")
+		w.del(fork, "3")
+		of := w.journal(fork, all)
+		require.Len(w, of, 9)
+		require.Equal(w, parent[:7], of[:7])
+		require.Equal(w, []uint64{8, 9}, []uint64{of[7].Number, of[8].Number})
+		require.Equal(w, text("6"), of[7].Changes[0].Old.Value, "it was inherited")
+		require.Equal(w, parent[6].Version, of[7].Changes[0].Old.Version)
+		require.Equal(w, text("parent"), of[8].Changes[0].Old.Value)
+		child, _ := w.forkNow(fork)
+		w.put(child, "k", "of the child")
+		require.Equal(w, of, w.journal(child, all)[:9])
+		require.Equal(w, of[5:8], w.journal(child, backend.JournalRange{
+			From: 6, At: of[7].Version, Values: backend.OldAndNewValues,
+		}))
+		versions := w.versions(child, codec.KV, "k", beyond)
+		require.Len(w, versions, 9)
+		require.Equal(w, text("of the child"), versions[0].Value)
+		require.Equal(w, text("of the fork"), versions[1].Value)
+		require.Equal(w, w.versions(s, codec.KV, "k", parent[6].Version), versions[2:])
+	}},
+	{"R214-below-a-horizon", func(w *world) {
+		s := w.scope()
+		for i := range 10 {
+			w.commit(put(s, "k", fmt.Sprint(i)), put(s, fmt.Sprint(i), "once"))
+		}
+		all := backend.JournalRange{At: beyond, Values: backend.OldAndNewValues}
+		entries := w.journal(s, all)
+		horizon := entries[4].Version
+		w.prune(s, everything(horizon))
+		refused := func(r backend.JournalRange) {
+			w.Helper()
+			for _, err := range w.b.Journal(w.ctx, s, r) {
+				w.wantHorizon(err, horizon)
+				return
+			}
+			w.Errorf("nothing was refused")
+		}
+		refused(all)
+		refused(backend.JournalRange{At: beyond})
+		at := backend.JournalRange{From: 5, At: beyond, Values: backend.OldAndNewValues}
+		refused(at) // what was before it is gone
+		at.Values = backend.NewValues
+		require.Len(w, w.journal(s, at), 6)
+		at.From, at.Values = 6, backend.OldAndNewValues
+		require.Equal(w, entries[5:], w.journal(s, at))
+		var versions []uint64
+		var failed error
+		for r, err := range w.b.Versions(w.ctx, s, codec.KV, "k", beyond) {
+			if failed = err; err == nil {
+				versions = append(versions, r.Version)
+			}
+		}
+		w.wantHorizon(failed, horizon)
+		require.Len(w, versions, 6)
+		require.Equal(w, horizon, versions[5])
+		require.Len(w, w.versions(s, codec.KV, "9", beyond), 1)
 	}},
 	{"R133-only-some-keys", func(w *world) {
 		s := w.scope()
