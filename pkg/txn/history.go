@@ -44,7 +44,7 @@ func (s Scope) History(ctx context.Context, p codec.Primitive, key string,
 				Swept: r.Deleted && r.Stamp != r.Version, Deleted: r.Deleted && r.Stamp == r.Version,
 			}
 			if err == nil {
-				past.Time, err = s.m.b.CommitTime(ctx, r.Version)
+				past.Time, err = s.CommitTime(ctx, r.Version)
 			}
 			if err != nil {
 				yield(Past{}, ContextError(err))
