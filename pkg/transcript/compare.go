@@ -148,8 +148,8 @@ type Choice struct {
 // StepShare is how many runs took a step, wherever they did.
 type StepShare struct {
 	Step Step `json:"step"`
-	// Passed and Failed are how many of the runs that passed, and that failed, took it; the shares
-	// are of all that passed, and that failed.
+	// Passed and Failed are how many of the runs that passed, and that failed, took it; PassedShare
+	// and FailedShare are their shares of all that passed, and that failed.
 	Passed      int     `json:"passed"`
 	Failed      int     `json:"failed"`
 	PassedShare float64 `json:"passed_share"`

@@ -25,7 +25,8 @@ type Task struct {
 	PassRate float64 `json:"pass_rate"`
 	// AllFailed: there are trials, and every one has failed.
 	AllFailed bool `json:"all_failed"`
-	// What the trials took together.
+	// ToolCalls, ToolErrors (those that failed), InputTokens, OutputTokens and Cost are what the
+	// trials took together.
 	ToolCalls    int        `json:"tool_calls"`
 	ToolErrors   int        `json:"tool_errors"`
 	InputTokens  int64      `json:"input_tokens"`
@@ -81,8 +82,8 @@ func wordOf(r *inmem.RunInfo, key string) string {
 //
 // Cost: it reads all spans of all runs, a run after the other, and keeps none. Every run is read as
 // it is when its turn comes; one that is deleted meanwhile is left out. Errors:
-// inmem.ErrInvalidArgument and ErrTooLarge for the query, ErrTimeout, ErrCanceled, ErrCorrupt, those
-// of the storage.
+// inmem.ErrInvalidArgument and ErrTooLarge for the query, ErrTimeout, ErrCanceled, ErrCorrupt,
+// those of the storage.
 func Tasks(ctx context.Context, d *inmem.DB, q inmem.RunQuery) ([]Task, error) {
 	byName := map[string]*Task{}
 	err := eachRun(ctx, d, q, func(info *inmem.RunInfo, run *inmem.Run) error {

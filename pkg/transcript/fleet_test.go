@@ -96,8 +96,8 @@ func TestTools(t *testing.T) {
 	}, report.ByTask)
 }
 
-// What a model's answer used counts for the calls that it asked for, to the last token; durations are
-// those of calls with times.
+// What a model's answer used counts for the calls that it asked for, to the last token; durations
+// are those of calls with times.
 func TestToolsCountTokensAndTime(t *testing.T) {
 	d := open(t, nil)
 	for _, name := range []string{"chat.json", "timed.jsonl", "fix-bug.traj", "events.jsonl"} {
@@ -123,7 +123,8 @@ func TestToolsCountTokensAndTime(t *testing.T) {
 	require.Empty(t, report.ByTask[0].Task, "runs without a task come before those with a text")
 	require.Equal(t, "sort", report.ByTask[len(report.ByTask)-1].Task)
 
-	slow, err := transcript.Slowest(t.Context(), d, inmem.RunQuery{}, transcript.SlowOptions{Limit: 3})
+	slow, err := transcript.Slowest(t.Context(), d, inmem.RunQuery{},
+		transcript.SlowOptions{Limit: 3})
 	require.NoError(t, err)
 	var names []string
 	for _, s := range slow {

@@ -43,9 +43,9 @@ func ParseFormat(name string) (Format, error) {
 var ErrUnknownFormat = errors.New("unknown format")
 
 // sniffSize is how many bytes at the beginning of a source tell its format.
-const sniffSize = 1 << 20
+const sniffSize = 256 << 10
 
-// Detect tells the format of a source by its name and its first bytes: a megabyte is plenty, all
+// Detect tells the format of a source by its name and its first bytes: 256 KiB are plenty, all
 // there is if there is less. It looks at the keys of the first object; the name (its ending .traj
 // or .jsonl) decides only where these do not. Errors: ErrUnknownFormat.
 func Detect(name string, head []byte) (Format, error) {
@@ -68,7 +68,8 @@ func Detect(name string, head []byte) (Format, error) {
 	case l.top == '{' && ext == ".jsonl":
 		return JSONL, nil
 	}
-	return "", fmt.Errorf("%w: %q begins with %s; name one of %v", ErrUnknownFormat, name, l, Formats())
+	return "", fmt.Errorf("%w: %q begins with %s; name one of %v", ErrUnknownFormat, name, l,
+		Formats())
 }
 
 // shape says where one record of a source ends and the next one begins.

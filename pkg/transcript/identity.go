@@ -7,10 +7,10 @@ import (
 	"hash"
 )
 
-// identities gives out the ids of the runs of one source. An id is made from the name of the source,
-// the text of the record without the space between its tokens, and how many equal records came
-// before: so what was imported is known again wherever the file lies, however it is indented, and
-// whatever was added to it, and equal attempts remain several.
+// identities gives out the ids of the runs of one source. An id is made from the name of the
+// source, the text of the record without the space between its tokens, and how many equal records
+// came before: so what was imported is known again wherever the file lies, however it is indented,
+// and whatever was added to it, and equal attempts remain several.
 type identities struct {
 	source string
 	seen   map[[16]byte]uint32 // how often a record has come, by its digest

@@ -55,7 +55,7 @@ type Progress struct {
 	Source string `json:"source"`
 	Bytes  int64  `json:"bytes"`
 	Total  int64  `json:"total"`
-	// The others are as in Result, so far.
+	// Runs, Skipped, Malformed, Events and Spans are as in Result, so far.
 	Runs      int `json:"runs"`
 	Skipped   int `json:"skipped"`
 	Malformed int `json:"malformed"`
@@ -67,6 +67,7 @@ type Progress struct {
 
 // Result says what an import did.
 type Result struct {
+	// Source is the name of the source, Format what it was read as.
 	Source string `json:"source"`
 	Format Format `json:"format"`
 	// Bytes were read.
@@ -76,12 +77,12 @@ type Result struct {
 	Redone int `json:"redone"`
 	// Skipped runs were there already, from an earlier import of the same record.
 	Skipped int `json:"skipped"`
-	// The runs that were written, by how they ended.
+	// Completed, Failed and Cancelled are the runs that were written, by how they ended.
 	Completed int `json:"completed"`
 	Failed    int `json:"failed"`
 	Cancelled int `json:"cancelled"`
-	// What was written: Messages are the events that somebody said, ToolErrors the calls that failed,
-	// Orphans the results that answer no call.
+	// Events, Spans and ToolCalls were written. Messages are the events that somebody said,
+	// ToolErrors the calls that failed, Orphans the results that answer no call.
 	Events     int `json:"events"`
 	Messages   int `json:"messages"`
 	Spans      int `json:"spans"`
@@ -105,8 +106,8 @@ func (e *RecordError) MarshalJSON() ([]byte, error) {
 		"error": e.Err.Error()})
 }
 
-// ImportFile is Import of the file at a path, whose last part is the name of the source. Errors also:
-// those of opening it.
+// ImportFile is Import of the file at a path, whose last part is the name of the source. Errors
+// also: those of opening it.
 func ImportFile(ctx context.Context, d *inmem.DB, path string, o Options) (Result, error) {
 	s, f, err := OpenFile(path)
 	if err != nil {
@@ -116,18 +117,19 @@ func ImportFile(ctx context.Context, d *inmem.DB, path string, o Options) (Resul
 	return Import(ctx, d, s, o)
 }
 
-// Import writes every record of a source as a run; the package comment says what is in one. A record
-// that was imported before, from a source of the same name, is skipped; what an import that was
-// broken off has left of one is deleted and written anew. So an import can be repeated at any time.
-// Two of the same source in one database at once would take each other's runs for remnants: do not.
+// Import writes every record of a source as a run; the package comment says what is in one. A
+// record that was imported before, from a source of the same name, is skipped; what an import that
+// was broken off has left of one is deleted and written anew. So an import can be repeated at any
+// time. Two of the same source in one database at once would take each other's runs for remnants:
+// do not.
 //
 // The records are read one after the other, and written by several workers. Memory: by the largest
 // records, one for each worker and one to come; see ReadOptions.
 //
 // The result says what was done, also beside an error. Errors: *RecordError for a malformed record
 // unless these are skipped, also for what the database refuses; ErrUnknownFormat;
-// inmem.ErrInvalidArgument for options that are never right; inmem.ErrCanceled and ErrTimeout; those
-// of the reader and of the database.
+// inmem.ErrInvalidArgument for options that are never right; inmem.ErrCanceled and ErrTimeout;
+// those of the reader and of the database.
 func Import(ctx context.Context, d *inmem.DB, s Source, o Options) (Result, error) {
 	res := Result{Source: s.Name}
 	if err := o.fill(); err != nil {
@@ -135,13 +137,15 @@ func Import(ctx context.Context, d *inmem.DB, s Source, o Options) (Result, erro
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	u, err := newUnits(ctx, s, o.Read)
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	u, err := newUnits(reading, s, o.Read)
 	if err != nil {
 		return res, fmt.Errorf("import transcripts: %w", wrapContext(err))
 	}
 	res.Format = u.format
 	im := importer{u: u, w: writer{d: d, o: &o}, done: make(chan outcome)}
-	im.start(ctx)
+	im.start(ctx, reading)
 	defer func() { // also when Progress panics: nobody waits for a reader of done for ever
 		stop()
 		for range im.done {
@@ -153,7 +157,9 @@ func Import(ctx context.Context, d *inmem.DB, s Source, o Options) (Result, erro
 			if err == nil || earlier(bad, err) {
 				err = bad
 			}
-			stop()
+			if stopReading(); !errors.Is(bad, ErrMalformed) {
+				stop() // otherwise the runs under way are written to their end
+			}
 		}
 		if o.Progress != nil && err == nil {
 			o.Progress(Progress{Source: s.Name, Bytes: res.Bytes, Total: s.Size, Runs: res.Runs,
@@ -187,8 +193,8 @@ func (o *Options) fill() error {
 	return nil
 }
 
-// maxOwnTags is the most tags of the options: with those of the record, and of the import, they stay
-// below what a run can have.
+// maxOwnTags is the most tags of the options: with those of the record, and of the import, they
+// stay below what a run can have.
 const maxOwnTags = 32
 
 // wrapContext makes the end of a context match the errors of the database.
@@ -230,14 +236,15 @@ type job struct {
 	bytes int64
 }
 
-func (im *importer) start(ctx context.Context) {
+// start begins; what ends the context of reading leaves those that write alone.
+func (im *importer) start(ctx, reading context.Context) {
 	jobs := make(chan job)
 	var all sync.WaitGroup
 	all.Add(1 + im.w.o.Workers)
 	go func() {
 		defer all.Done()
 		defer close(jobs)
-		im.read(ctx, jobs)
+		im.read(reading, jobs)
 	}()
 	for range im.w.o.Workers {
 		go func() {

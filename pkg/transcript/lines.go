@@ -56,7 +56,6 @@ func readLines(lines []line) (*Trajectory, error) {
 		if err != nil {
 			return nil, &RecordError{Record: l.number, Offset: l.offset + place(err), Err: err}
 		}
-		e.offset += int(l.offset - lines[0].offset)
 		t.Entries = append(t.Entries, e)
 	}
 	return t, nil
@@ -110,8 +109,8 @@ func (t *Trajectory) readEnd(n *node) {
 // run.end has come, or the source has ended; and when limit bytes are held, the run that was silent
 // for the longest time is. A line of a run that is whole is malformed.
 //
-// Invariant: held is the sum of the sizes of all lines in silent, which lists the open runs, the one
-// that was silent for the longest time first; open has its elements by name.
+// Invariant: held is the sum of the sizes of all lines in silent, which lists the open runs, the
+// one that was silent for the longest time first; open has its elements by name.
 type grouper struct {
 	limit, held int
 	silent      list.List // of *openRun

@@ -127,7 +127,8 @@ func (n *node) time() (time.Time, bool) {
 	return time.Unix(int64(seconds), int64(fraction*1e9)).UTC(), true
 }
 
-// stored converts a node as it is: an object is a Map, whatever its keys. Errors: inmem.ErrTooLarge.
+// stored converts a node as it is: an object is a Map, whatever its keys. Errors:
+// inmem.ErrTooLarge.
 func (n *node) stored() (inmem.Value, error) {
 	switch n.kind {
 	case isTrue, isFalse:

@@ -104,7 +104,6 @@ func readMessage(n *node) (Entry, error) {
 
 // readCommon reads what an entry of any kind may tell.
 func (e *Entry) readCommon(n *node) (err error) {
-	e.offset = n.at
 	e.Time, e.known = n.first("timestamp", "time", "created_at", "created").time()
 	e.Model = n.get("model").str()
 	e.InputTokens, e.OutputTokens, e.Cost = usageOf(n)

@@ -58,11 +58,12 @@ func OpenFile(path string) (Source, *os.File, error) {
 	return s, f, nil
 }
 
-// Read yields the trajectories of a source in the order of their records (of JSONL: in that in which
-// they are whole), one at a time: memory for one record, besides 30 bytes for each record that was
-// read. A malformed record is yielded as a *RecordError without a trajectory; the iteration goes on
-// behind it as far as it can, and it is the caller's choice to break. Every other error is yielded
-// last: ErrUnknownFormat, inmem.ErrInvalidArgument, those of the Reader and of ctx.
+// Read yields the trajectories of a source in the order of their records (of JSONL: in that in
+// which they are whole), one at a time: memory for one record, besides 30 bytes for each record
+// that was read. A malformed record is yielded as a *RecordError without a trajectory; the
+// iteration goes on behind it as far as it can, and it is the caller's choice to break. Every other
+// error is yielded last: ErrUnknownFormat, inmem.ErrInvalidArgument, those of the Reader and of
+// ctx.
 func Read(ctx context.Context, s Source, o ReadOptions) iter.Seq2[*Trajectory, error] {
 	return func(yield func(*Trajectory, error) bool) {
 		u, err := newUnits(ctx, s, o)

@@ -140,7 +140,8 @@ func (t *Trajectory) readStep(n, answer *node) error {
 			return err
 		}
 	}
-	if tool, _, _ := strings.Cut(strings.TrimSpace(firstLine(action)), " "); tool != "" && len(e.Calls) == 0 {
+	tool, _, _ := strings.Cut(strings.TrimSpace(firstLine(action)), " ")
+	if tool != "" && len(e.Calls) == 0 {
 		e.Calls = []Call{{Tool: clip(tool), Arguments: inmem.String(action), Answer: -1}}
 	}
 	t.Entries = append(t.Entries, e)
@@ -158,12 +159,13 @@ func (t *Trajectory) readObservation(n, observation *node, step Entry) (err erro
 	if len(step.Calls) > 0 {
 		role = "tool"
 	}
-	o := Entry{Type: "message." + role, Role: role, Time: step.Time, known: step.known, offset: n.at}
+	o := Entry{Type: "message." + role, Role: role, Time: step.Time, known: step.known}
 	if o.Payload, err = rolePayload(&node{kind: isObject}, role, observation.str()); err != nil {
 		return err
 	}
 	if len(step.Calls) > 0 {
-		r := ToolResult{ID: step.Calls[0].ID, Tool: step.Calls[0].Tool, Content: inmem.String(observation.str())}
+		r := ToolResult{ID: step.Calls[0].ID, Tool: step.Calls[0].Tool,
+			Content: inmem.String(observation.str())}
 		r.Error, r.ErrorType = failureText(observation.str())
 		if seconds, ok := n.get("execution_time").float(); ok && seconds > 0 && seconds < 1e9 {
 			r.Took = time.Duration(seconds * float64(time.Second))

@@ -38,9 +38,9 @@ type ToolUse struct {
 	Open   int `json:"open"`
 	// ErrorRate is the share of calls that failed.
 	ErrorRate float64 `json:"error_rate"`
-	// Tokens and cost are those of the calls themselves, and an equal share for each call of what the
-	// span used that asked for them: the answer of a model that called three tools counts a third
-	// for each. What remains of a division goes to the first.
+	// InputTokens, OutputTokens and Cost are those of the calls themselves, and an equal share for
+	// each call of what the span used that asked for them: the answer of a model that called three
+	// tools counts a third for each. What remains of a division goes to the first.
 	InputTokens  int64      `json:"input_tokens"`
 	OutputTokens int64      `json:"output_tokens"`
 	Cost         inmem.Cost `json:"cost_nano_usd"`
@@ -58,8 +58,8 @@ type ToolUse struct {
 // toolSums adds up calls by task and tool.
 type toolSums map[[2]string]*ToolUse
 
-// Tools tells of every tool that the selected runs called how often, how well, at what price and how
-// fast. See Tasks for the query, consistency and errors.
+// Tools tells of every tool that the selected runs called how often, how well, at what price and
+// how fast. See Tasks for the query, consistency and errors.
 //
 // Cost: it reads all spans, with memory for what is counted of those of one run.
 func Tools(ctx context.Context, d *inmem.DB, q inmem.RunQuery) (ToolReport, error) {
@@ -225,7 +225,8 @@ type SlowSpan struct {
 // a negative limit.
 //
 // Cost: it reads the spans of the type; memory for those that are returned.
-func Slowest(ctx context.Context, d *inmem.DB, q inmem.RunQuery, o SlowOptions) ([]SlowSpan, error) {
+func Slowest(ctx context.Context, d *inmem.DB, q inmem.RunQuery, o SlowOptions,
+) ([]SlowSpan, error) {
 	if o.Limit < 0 {
 		return nil, fmt.Errorf("slowest spans: %w: limit %d is negative", inmem.ErrInvalidArgument,
 			o.Limit)

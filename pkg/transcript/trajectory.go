@@ -55,7 +55,7 @@ type Entry struct {
 	Payload inmem.Value
 	// Time is when it happened, or was over. It never falls from one entry to the next.
 	Time time.Time
-	// Model is the model that answered; tokens and cost are what the answer used.
+	// Model is the model that answered; InputTokens, OutputTokens and Cost are what the answer used.
 	Model                     string
 	InputTokens, OutputTokens int64
 	Cost                      inmem.Cost
@@ -63,8 +63,7 @@ type Entry struct {
 	Calls   []Call
 	Results []ToolResult
 
-	offset int  // in the record
-	known  bool // the record tells the time
+	known bool // the record tells the time
 
 	// What is so after the entry: the number of the newest assistant's entry (-1 for none), how many
 	// of those there were, how many tool calls were asked for and of which tool the last one was, and

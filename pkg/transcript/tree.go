@@ -57,8 +57,8 @@ func (b *Branch) pass(run int, status inmem.Status) {
 	}
 }
 
-// settle orders what comes next, at every step, and works out the shares. Steps are bounded for each
-// run, and so is the depth.
+// settle orders what comes next, at every step, and works out the shares. Steps are bounded for
+// each run, and so is the depth.
 func (b *Branch) settle() {
 	slices.SortFunc(b.Next, func(x, y *Branch) int {
 		return cmp.Or(cmp.Compare(y.Runs, x.Runs), cmp.Compare(y.Passed, x.Passed),

@@ -290,8 +290,8 @@ func (p *plan) call(ctx context.Context, tx *inmem.Tx, entry, call int, r *ToolR
 	return err
 }
 
-// parent is the id of the span under which the calls of an entry lie: that of the newest assistant's
-// entry up to it.
+// parent is the id of the span under which the calls of an entry lie: that of the newest
+// assistant's entry up to it.
 func (p *plan) parent(entry int) string {
 	if turn := p.t.Entries[entry].turn; turn >= 0 {
 		return turnID(turn)
