@@ -96,6 +96,37 @@ func (d *DB) retold(walk func() error) error {
 	}
 }
 
+// getWarm is what a fork inherits of a key that it has no own record of, if memory knows. It gives
+// up at whatever is not quite ordinary; a layer that is dropped meanwhile knows nothing.
+func (d *DB) getWarm(
+	st *scopeState, p codec.Primitive, key string, at uint64,
+) (rec backend.Record, known bool) {
+	for {
+		l := st.lineage.Load()
+		switch {
+		case l == nil:
+			return backend.Record{}, true
+		case l.isFloor():
+			return backend.Record{}, false
+		}
+		at = min(at, l.fork)
+		if st = d.state(l.parent); st == nil || st.phase.Load() != scopeOpen {
+			return backend.Record{}, false
+		}
+		own := at > st.lineage.Load().above()
+		if own {
+			rec, known = st.remembered(p, key, at)
+			rec.Hint = 0 // it would lead validation to a key of another scope
+		}
+		if st.horizons.Load() != nil {
+			return backend.Record{}, false // somebody has to look whether it may be told
+		}
+		if own && (!known || rec.Version != 0) {
+			return rec, known
+		}
+	}
+}
+
 // getForked is Get for a fork: it goes down the layers until one knows the key.
 func (d *DB) getForked(
 	ctx context.Context, s *backend.Scope, p codec.Primitive, key string, at uint64,

@@ -36,6 +36,11 @@ func (d *DB) Get(
 	}
 	rec, ok := st.remembered(p, key, at)
 	if rec.Version == 0 && st.lineage.Load() != nil {
+		if ok && st.horizons.Load() == nil {
+			if inherited, known := d.getWarm(st, p, key, at); known {
+				return inherited, nil
+			}
+		}
 		return d.getForked(ctx, s, p, key, at)
 	}
 	if ok {
