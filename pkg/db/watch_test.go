@@ -343,7 +343,8 @@ func TestWatchTellsWhatIsDurable(t *testing.T) {
 	wg.Wait()
 }
 
-// Neither is what lies in the log behind what is durable, nor a deletion that a crash can take back.
+// Neither is what lies in the log behind what is durable, nor a deletion that a crash can take
+// back.
 func TestWatchStopsWhereDurabilityEnds(t *testing.T) {
 	db, err := inmem.Open(t.TempDir(), &inmem.Options{
 		Durability: inmem.Async, SyncInterval: time.Hour,
@@ -435,6 +436,63 @@ func watchDeletion(t *testing.T, db *inmem.DB) {
 		}
 	}
 	require.Equal(t, got, rest)
+}
+
+// A consumer whose commits retention has removed is told so; a watch from the beginning begins with
+// what is left.
+func TestWatchOfPrunedHistory(t *testing.T) {
+	onEngines(t, func(t *testing.T, e engine) {
+		w := newWorld(t, e, nil)
+		var versions []uint64
+		for i := range 20 {
+			versions = append(versions, w.put(fmt.Sprint(i%3), fmt.Sprint(i)))
+		}
+		horizon := versions[11]
+		other, err := w.BeginRun(t.Context(), inmem.RunOptions{})
+		require.NoError(t, err)
+		last := putText(t, other.KV(), "k", "v")
+		w.prune(horizon)
+		for values := range inmem.NoValues + 1 {
+			for from := range last + 1 {
+				o := inmem.WatchOptions{From: from, Values: values}
+				want := slices.DeleteFunc(slices.Clone(versions), func(v uint64) bool {
+					return v < max(from, horizon) || v == horizon && values == inmem.OldAndNewValues
+				})
+				gone := from > 0 && (from < horizon ||
+					from == horizon && values == inmem.OldAndNewValues)
+				for name, watch := range map[string]iter.Seq2[inmem.Commit, error]{
+					"run": w.run.Watch(t.Context(), o), "database": w.Watch(t.Context(), o),
+				} {
+					what := fmt.Sprintf("%s from %d with values %d", name, from, values)
+					if gone {
+						requirePruned(t, watch, horizon, what)
+						continue
+					}
+					var all []uint64
+					for _, c := range take(t, watch, len(want)) {
+						all = append(all, c.Version)
+					}
+					require.ElementsMatch(t, want, all, what)
+				}
+			}
+		}
+	})
+}
+
+// requirePruned demands that a watch begins and ends with ErrPruned.
+func requirePruned(
+	t *testing.T, w iter.Seq2[inmem.Commit, error], earliest uint64, what string,
+) {
+	t.Helper()
+	n := 0
+	for _, err := range w {
+		n++
+		require.ErrorIs(t, err, inmem.ErrPruned, what)
+		var pruned *inmem.PrunedError
+		require.ErrorAs(t, err, &pruned)
+		require.Equal(t, earliest, pruned.Earliest, what)
+	}
+	require.Equal(t, 1, n, what)
 }
 
 // A watch ends with its database, and says so.

@@ -42,8 +42,12 @@ func (w *watch) firstNumber(ctx context.Context, s *backend.Scope) (uint64, erro
 			return 0, err
 		}
 		begin := h.Of(codec.Journal)
-		if w.values != backend.NoValues {
-			begin = h.Newest()
+		switch newest := h.Newest(); {
+		case newest == 0 || w.values == backend.NoValues:
+		case w.values == backend.NewValues:
+			begin = newest
+		default:
+			begin = newest + 1 // what was there before it is gone
 		}
 		w.next = max(w.next, begin)
 	}
@@ -106,7 +110,7 @@ func (w *watch) database(ctx context.Context) (err error) {
 // commit tells what a commit did in each scope.
 func (w *watch) commit(ctx context.Context, c *backend.Commit) error {
 	// Every commit names the one before it, so none is missed unnoticed.
-	if c.Previous >= w.next && !(w.all && c.Version <= w.begun) {
+	if c.Previous >= w.next && !w.mayBeLeft(c) {
 		return &backend.PrunedError{Run: "database", Version: w.next, Earliest: c.Version}
 	}
 	for i := range c.Scopes {
@@ -129,6 +133,10 @@ func (w *watch) commit(ctx context.Context, c *backend.Commit) error {
 	return nil
 }
 
+// mayBeLeft tells whether a commit that retention has removed may be passed over: the beginning is
+// what was left of it when the watch began.
+func (w *watch) mayBeLeft(c *backend.Commit) bool { return w.all && c.Version <= w.begun }
+
 // deletions tells of the scopes that a commit deleted.
 func (w *watch) deletions(c *backend.Commit, s *backend.ScopeChanges) error {
 	for _, x := range s.Changes {
@@ -148,8 +156,8 @@ func (w *watch) deletions(c *backend.Commit, s *backend.ScopeChanges) error {
 
 // pruned judges a commit whose changes retention has removed.
 func (w *watch) pruned(ctx context.Context, c *backend.Commit, s *backend.ScopeChanges) error {
-	if w.all && c.Version <= w.begun {
-		return nil // the beginning is what is left of it
+	if w.mayBeLeft(c) {
+		return nil
 	}
 	record, _, err := w.d.names.record(ctx, w.d, s.Scope)
 	if err != nil {
@@ -173,13 +181,16 @@ func (w *watch) part(ctx context.Context, c *backend.Commit, s *backend.ScopeCha
 	}
 	e := w.entry(c, s)
 	scope := &backend.Scope{Number: s.Scope, Record: record}
-	if err := w.fill(ctx, scope, e); err != nil {
-		if errors.Is(err, ErrRunNotFound) {
-			return w.settle(ctx)
-		}
+	switch err := w.fill(ctx, scope, e); {
+	case err == nil:
+		return w.tell(name, e)
+	case errors.Is(err, ErrRunNotFound):
+		return w.settle(ctx)
+	case errors.Is(err, ErrPruned) && w.mayBeLeft(c):
+		return nil
+	default:
 		return err
 	}
-	return w.tell(name, e)
 }
 
 // fill reads the values that are asked for. A consumer that keeps up finds them in memory.

@@ -119,30 +119,8 @@ func killWatchers(t *testing.T, mode inmem.Durability) {
 		all[i] = &seen{has: map[place]bool{}}
 	}
 	for range rounds(t) {
-		work := task{Name: "watch", Dir: dir, Mode: mode, Seed: rng.Uint64()}
-		for _, s := range all {
-			work.From = append(work.From, s.last)
-		}
-		c := start(t, work)
-		var once sync.Once
-		c.lines(func(data []byte) {
-			var l line
-			require.NoError(t, json.Unmarshal(data, &l))
-			switch l.Is {
-			case isError:
-				t.Errorf("%s", l.Recovery)
-			case isReady:
-				once.Do(func() {
-					time.AfterFunc(time.Duration(50+rng.IntN(250))*time.Millisecond, c.kill)
-				})
-			case isTold:
-				var i int
-				_, err := fmt.Sscan(l.Op, &i)
-				require.NoError(t, err)
-				all[i].handle(t, l.Version, l.Run)
-			}
-		})
-		c.wait(t)
+		watchAndKill(t, task{Name: "watch", Dir: dir, Mode: mode, Seed: rng.Uint64()}, all,
+			time.Duration(50+rng.IntN(250))*time.Millisecond)
 	}
 	db := open(t, dir, task{Mode: mode}.options())
 	put(t, bankRun(t, db, 0).KV(), "end", "0")
@@ -183,6 +161,31 @@ func killWatchers(t *testing.T, mode inmem.Durability) {
 	}
 	t.Logf("%d commits in the end", len(want["db"]))
 	require.NoError(t, db.Close())
+}
+
+// watchAndKill runs a child until it is killed, and notes what its consumers were told.
+func watchAndKill(t *testing.T, work task, all []*seen, after time.Duration) {
+	for _, s := range all {
+		work.From = append(work.From, s.last)
+	}
+	c := start(t, work)
+	var once sync.Once
+	c.lines(func(data []byte) {
+		var l line
+		require.NoError(t, json.Unmarshal(data, &l))
+		switch l.Is {
+		case isError:
+			t.Errorf("%s", l.Recovery)
+		case isReady:
+			once.Do(func() { time.AfterFunc(after, c.kill) })
+		case isTold:
+			var i int
+			_, err := fmt.Sscan(l.Op, &i)
+			require.NoError(t, err)
+			all[i].handle(t, l.Version, l.Run)
+		}
+	})
+	c.wait(t)
 }
 
 func bankRun(t *testing.T, db *inmem.DB, i int) *inmem.Run {
