@@ -217,3 +217,28 @@ func TestReadersOfForksBringNothingIntoFlattenedOnes(t *testing.T) {
 		f.rec.ForkVersion)
 	require.Equal(t, "value", value(t, db, f.Scope, "key/00000001", db.Published()))
 }
+
+// A fork that was flattened soon reads what it inherited from memory, like any other scope.
+func TestFlattenedForksAreRememberedAgain(t *testing.T) {
+	o := memOptions()
+	o.SweepInterval = -1
+	db := mustOpen(t, o)
+	parent := run(newScope(t, db, 1), 1)
+	fill(t, db, parent.Scope, 50)
+	f := fork(t, db, parent, db.Published())
+	commit(t, db, put(f.Scope, "own", "0"))
+	flattened(t, db, &f)
+	commit(t, db, parent.removal())
+	require.NoError(t, db.Flush(ctx))
+	last := db.Published()
+	for range 3 {
+		require.Equal(t, "value", value(t, db, f.Scope, "key/00000001", last))
+		require.Equal(t, "0", value(t, db, f.Scope, "own", last))
+	}
+	before := db.Stats().StoreReads
+	for range 10 {
+		require.Equal(t, "value", value(t, db, f.Scope, "key/00000001", last))
+		require.Equal(t, "0", value(t, db, f.Scope, "own", last))
+	}
+	require.Equal(t, before, db.Stats().StoreReads)
+}

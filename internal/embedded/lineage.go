@@ -197,10 +197,29 @@ func (d *DB) getFloor(
 	if err != nil {
 		return backend.Record{}, err
 	}
+	d.dropFloor(st)
 	if st, err = d.stillThere(ctx, s, st); err != nil {
 		return backend.Record{}, err
 	}
 	return rec, st.refuse(s, p, at)
+}
+
+// dropFloor drops the state of a fork that was flattened as soon as no open transaction could miss
+// it: the next one remembers copies as it does everything else. It asks at reads that the state
+// made slow, and gives up if a writer is busy.
+func (d *DB) dropFloor(st *scopeState) {
+	if !d.commitLock.TryLock() {
+		return
+	}
+	defer d.commitLock.Unlock()
+	horizon := d.evictable()
+	if st.retired.Load() || st.phase.Load() != scopeOpen ||
+		max(st.mem.LastWrite(), st.commits.Last) > horizon {
+		return
+	}
+	d.scopes.mu.Lock()
+	defer d.scopes.mu.Unlock()
+	d.dropLocked(st)
 }
 
 // getCopy reads the store and offers nothing to memory, which knows own records only.

@@ -307,10 +307,16 @@ func (d *DB) dropIdleLocked(horizon uint64) (dropped int) {
 			st.goneAt > horizon {
 			continue
 		}
-		st.retired.Store(true)
-		delete(d.scopes.states, n)
-		d.table.DropScope(st.mem)
+		d.dropLocked(st)
 		dropped++
 	}
 	return dropped
+}
+
+// dropLocked drops one state. REQUIRES: the commit lock, scopes.mu, and that no open transaction
+// could miss it.
+func (d *DB) dropLocked(st *scopeState) {
+	st.retired.Store(true)
+	delete(d.scopes.states, st.number)
+	d.table.DropScope(st.mem)
 }
