@@ -51,6 +51,9 @@ type DiffTextOptions = diff.TextOptions
 // DiffEntry is one difference: a key, a cell, or a step.
 type DiffEntry = diff.Entry
 
+// DiffStep is an event or span in a Diff.
+type DiffStep = diff.Step
+
 // DiffOp says what became of something on the way from the first side to the second.
 type DiffOp = diff.Op
 

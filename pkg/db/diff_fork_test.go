@@ -3,6 +3,7 @@ package inmem_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,7 +30,8 @@ func TestDiffOfForks(t *testing.T) {
 				child := &deeds{run: run}
 				now := parent.states[at]
 				now.version = w.Version()
-				child.states = append(child.states, now)
+				// Below the fork it reads as its parent does.
+				child.states = append(slices.Clone(parent.states[:at+1]), now)
 				w.moreDeeds(t, fmt.Sprint("fork ", i), child)
 				family = append(family, child)
 			}

@@ -393,6 +393,34 @@ func turned(lines []string) []string {
 	return list
 }
 
+// requireParting holds a divergence against the steps of both sides, each a letter for its type or
+// name and its content.
+func requireParting(t *rapid.T, a, b []string, d *inmem.Divergence) {
+	if slices.Equal(a, b) {
+		require.Nil(t, d)
+		return
+	}
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	require.EqualValues(t, n, d.Position)
+	for _, side := range []struct {
+		steps      []string
+		last, next *inmem.DiffStep
+	}{{a, d.LastA, d.NextA}, {b, d.LastB, d.NextB}} {
+		require.Equal(t, n > 0, side.last != nil)
+		if n > 0 {
+			require.Contains(t, side.last.Type+side.last.Name, side.steps[n-1][:1])
+		}
+		require.Equal(t, n < len(side.steps), side.next != nil)
+		if n < len(side.steps) {
+			require.Contains(t, side.next.Type+side.next.Name, side.steps[n][:1])
+			require.NotZero(t, side.next.Version)
+		}
+	}
+}
+
 // R208: two runs, at random versions, against a model; swapping them swaps added and removed.
 // R212: the same for one run at two versions.
 func TestDiffOfRandomHistories(t *testing.T) {
@@ -416,12 +444,8 @@ func TestDiffOfRandomHistories(t *testing.T) {
 			require.EqualValues(t, len(b.events), d.Events.B)
 			require.EqualValues(t, longest(a.spans, b.spans), d.Spans.Same)
 			require.EqualValues(t, len(b.spans), d.Spans.B)
-			prefix := 0
-			for prefix < min(len(a.events), len(b.events)) && a.events[prefix] == b.events[prefix] {
-				prefix++
-			}
-			require.EqualValues(t, prefix, d.Events.Prefix)
-
+			requireParting(t, a.spans, b.spans, d.Spans.Divergence)
+			requireParting(t, a.events, b.events, d.Events.Divergence)
 			back, err := w.Diff(w.ctx(), pb, pa, inmem.DiffOptions{})
 			require.NoError(t, err)
 			require.Equal(t, d.KV.Added, back.KV.Removed)
