@@ -2,6 +2,8 @@ package codec
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -97,6 +99,8 @@ func (e example) decode(t *testing.T) (text string, again []byte) {
 		return fmt.Sprintf("%s: %s", number, strings.Join(changes, ", ")), AppendJournalRecord(nil, r)
 	case "scope":
 		return e.decodeScope(t)
+	case "state":
+		return e.decodeState()
 	case "event":
 		return e.decodeEvent(t)
 	default:
@@ -105,6 +109,26 @@ func (e example) decode(t *testing.T) (text string, again []byte) {
 		require.NoError(t, err)
 		return showTuple(elements), encodeTuple(elements)
 	}
+}
+
+// decodeState takes the items of a state apart, and takes their hash.
+func (e example) decodeState() (text string, again []byte) {
+	var items []string
+	for rest := e.bytes; len(rest) > 0; {
+		letter, size := Primitive(rest[0]), binary.BigEndian.Uint32(rest[1:])
+		key, tail := string(rest[5:5+size]), rest[5+size:]
+		deadline, size := binary.BigEndian.Uint64(tail), binary.BigEndian.Uint32(tail[8:])
+		value := tail[12 : 12+size]
+		rest = tail[12+size:]
+		again = AppendStateItem(again, letter, key, int64(deadline), value)
+		item := fmt.Sprintf("%s %q %x", letter, key, value)
+		if deadline != 0 {
+			item += fmt.Sprint(" until ", deadline)
+		}
+		items = append(items, item)
+	}
+	hash := sha256.Sum256(append([]byte(StateTag), e.bytes...))
+	return fmt.Sprintf("%s: %x", strings.Join(items, ", "), hash), again
 }
 
 func showEnvelope(env Envelope) string {
@@ -181,6 +205,6 @@ func TestFormatPage(t *testing.T) {
 			require.Equal(t, e.bytes, again)
 		})
 	}
-	require.Len(t, kinds, 8, "an example of every kind")
+	require.Len(t, kinds, 9, "an example of every kind")
 	require.Greater(t, len(examples), 20)
 }

@@ -279,7 +279,7 @@ func (c *Change) OldSpan() (Span, bool, error) {
 const shownChange = 64
 
 // String names the change, such as kv put "goal", without its value.
-func (c *Change) String() string {
+func (c Change) String() string {
 	if c.Primitive == PrimitiveEvents {
 		return fmt.Sprintf("events %v %d", c.Op, c.Seq)
 	}
