@@ -19,6 +19,7 @@ import (
 func TestSentinelPage(t *testing.T) {
 	_, page, found := strings.Cut(readPage(t, "docs/format.md"), "\n## Sentinel file\n")
 	require.True(t, found)
+	page, _, _ = strings.Cut(page, "\n## ")
 	all, prose := blocks(page)
 	require.Len(t, all, 1)
 	example := all[0].text
