@@ -6,7 +6,8 @@
 //
 //   - DB: one database, one directory. Open it, share it between goroutines, Close it.
 //   - Run: one execution of an agent. Everything that an agent writes belongs to a run. BeginRun
-//     starts one, Run finds one again, End closes it for writing; what it wrote stays.
+//     starts one, Run finds one again, End closes it for writing; what it wrote stays. Fork makes
+//     one that goes on from another one's version; Promote keeps the best of several.
 //   - Shared: a namespace that the runs of a tenant, app or agent have in common.
 //   - Tx: a read-write transaction on one of these, or over several. Update runs a function in one
 //     and retries conflicts. Whatever it writes, in whichever primitives, is one step.
