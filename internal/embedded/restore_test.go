@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -24,24 +25,23 @@ func checkpointed(t *testing.T) (now, before image, version uint64, want map[str
 	t.Helper()
 	o := memOptions()
 	o.Mode, o.SweepInterval, o.WriteBuffer = Strict, -1, 64<<10
+	var late atomic.Pointer[func()] // the log is not empty if something comes while tables are linked
+	o.FS = errorfs.Wrap(o.FS, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if strings.HasPrefix(op.Path, "copy") && strings.Contains(op.Path, "OPTIONS") {
+			if do := late.Swap(nil); do != nil {
+				(*do)()
+			}
+		}
+		return nil
+	}))
 	db := mustOpen(t, o)
 	s := newScope(t, db, 1)
 	take := func() image {
-		// The log is not empty if something comes while the tables are copied.
-		late := func() { commit(t, db, put(s, "late", "comer")) }
-		inner := db.fs.FS
-		db.fs.FS = errorfs.Wrap(inner, errorfs.InjectorFunc(func(op errorfs.Op) error {
-			if late != nil && strings.HasPrefix(op.Path, "copy") && strings.Contains(op.Path, "OPTIONS") {
-				do := late
-				late = nil
-				do()
-			}
-			return nil
-		}))
+		comes := func() { commit(t, db, put(s, "late", "comer")) }
+		late.Store(&comes)
 		info, err := db.Checkpoint(ctx, "copy")
 		require.NoError(t, err)
-		require.Nil(t, late)
-		db.fs.FS = inner
+		require.Nil(t, late.Load())
 		version, want = info.Version, dump(t, db, info.Version)
 		require.Equal(t, db.Published(), version)
 		image := loadDir(t, o.FS, "copy")

@@ -104,9 +104,14 @@ func (s *staging) finish() error {
 }
 
 // close removes what is left beside the place. Until then the lock is held, so that nobody else
-// works there.
+// works there; where a file that is open cannot be removed, it goes with what is empty by then.
 func (s *staging) close() error {
-	return errors.Join(placeFailed(s.fs.RemoveAll(s.work)), s.lock.Close())
+	err := s.fs.RemoveAll(s.work)
+	unlocked := s.lock.Close()
+	if err != nil {
+		err = s.fs.RemoveAll(s.work)
+	}
+	return errors.Join(placeFailed(err), unlocked)
 }
 
 // makeDir makes a directory with its parents, and puts their names on stable storage.
