@@ -13,6 +13,8 @@
 //	read.go       gets;  cursor.go, storecursor.go  scans;  tail.go  commits in order;
 //	              extent.go  first and newest commit of a run
 //	scope.go      what is known of a run while it is in use
+//	lineage.go    forks: what is read through;  layercursor.go  scans of them;  extents.go  where
+//	              history goes on;  forkplan.go  their commits;  flatten.go  on their own
 //	spill.go      the memory budget;  pressure.go, space.go  when commits must wait or are refused
 //	sync.go       durability modes;  watermark.go  published and durable versions
 //	sweep.go      expired keys

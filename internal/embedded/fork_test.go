@@ -206,9 +206,10 @@ func TestReadersOfForksBringNothingIntoFlattenedOnes(t *testing.T) {
 	parent := run(newScope(t, db, 1), 1)
 	fill(t, db, parent.Scope, 5)
 	f := fork(t, db, parent, db.Published())
-	pin := db.pins.acquire()
-	defer pin.Release()
 	flattened(t, db, &f)
+	require.NoError(t, db.handover.push())
+	pin := db.pins.acquire() // of a reader that looked at the lineage before
+	defer pin.Release()
 	db.commitLock.Lock()
 	require.NoError(t, forgetAll(db))
 	require.Nil(t, db.scopes.get(f.Number))
@@ -241,4 +242,23 @@ func TestFlattenedForksAreRememberedAgain(t *testing.T) {
 		require.Equal(t, "0", value(t, db, f.Scope, "own", last))
 	}
 	require.Equal(t, before, db.Stats().StoreReads)
+}
+
+// A walk that lost a layer begins again if a fork was flattened since it began, and only then.
+func TestWalksThatLoseALayerBeginAgain(t *testing.T) {
+	db := mustOpen(t, memOptions())
+	for lost := range 3 {
+		walks := 0
+		err := db.retold(func() error {
+			if walks++; walks <= lost {
+				db.flattened.Add(1)
+				return backend.ErrScopeGone
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, lost+1, walks)
+	}
+	require.ErrorIs(t, db.retold(func() error { return backend.ErrScopeGone }),
+		backend.ErrScopeGone)
 }
