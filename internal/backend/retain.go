@@ -26,8 +26,8 @@ type Horizon = codec.Horizon
 type Horizons []Horizon
 
 // Of is the earliest readable version of a primitive, 0 if it is whole. Index entries have that of
-// their primitive; the journal, of which Commits and Tail tell, has the least of all Prunable: it is
-// whole as long as one of them is.
+// their primitive; the journal, of which Commits and Tail tell, has the least of all Prunable: it
+// is whole as long as one of them is.
 func (h Horizons) Of(p codec.Primitive) uint64 {
 	if p == codec.Journal {
 		return h.journal()

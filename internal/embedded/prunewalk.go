@@ -11,8 +11,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// remove deletes, or counts, what lies below the horizons: of the primitives that rose, or of all if
-// an earlier Prune did not come to its end. The journal goes last: it is small, and nothing else
+// remove deletes, or counts, what lies below the horizons: of the primitives that rose, or of all
+// if an earlier Prune did not come to its end. The journal goes last: it is small, and nothing else
 // depends on the order.
 func (p *prune) remove(ctx context.Context) error {
 	again := p.before != nil && p.before.pending
@@ -142,8 +142,8 @@ type doomedKey struct {
 	deadline []byte // the key of its entry in the index by deadline; nil: none
 }
 
-// page walks one page from a key on; next is where the following one begins, nil at the end. An open
-// iterator pins what it was opened on, so none is open for long.
+// page walks one page from a key on; next is where the following one begins, nil at the end. An
+// open iterator pins what it was opened on, so none is open for long.
 func (p *prune) page(
 	ctx context.Context, letter codec.Primitive, from []byte, j judge,
 ) (doomed []doomedKey, next []byte, err error) {

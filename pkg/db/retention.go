@@ -63,8 +63,8 @@ type RetentionPolicy struct {
 //
 // A policy removes nothing by itself. While the database is open it is carried out in the
 // background every Options.RetentionInterval, or at once by ApplyRetention; PlanRetention tells
-// before what would go. History that was removed answers ErrPruned from then on, naming the earliest
-// version that can be read; nothing brings it back.
+// before what would go. History that was removed answers ErrPruned from then on, naming the
+// earliest version that can be read; nothing brings it back.
 //
 // It returns the commit version. Errors: ErrRunNotFound, ErrInvalidArgument for an id that is no
 // UUID, a primitive that takes no policy, or a negative duration; and those of Tx.Commit.

@@ -63,8 +63,9 @@ func (d *DB) PlanRetention(ctx context.Context) (*RetentionReport, error) {
 
 // ApplyRetention carries out the policies now: it removes the history that they let go, as far as
 // nothing holds it, and gives the space back. It works in small steps that keep out of the way of
-// commits. After an error, or a crash, what is left is removed the next time; nothing that can still
-// be read is ever affected. progress, if not nil, is called after every run; it must not call back.
+// commits. After an error, or a crash, what is left is removed the next time; nothing that can
+// still be read is ever affected. progress, if not nil, is called after every run; it must not call
+// back.
 //
 // The report of what was done comes also with an error. Errors: ErrReadOnly, ErrTimeout,
 // ErrCanceled, ErrStorage, ErrCorrupt, ErrClosed.

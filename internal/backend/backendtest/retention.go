@@ -82,8 +82,8 @@ func (w *world) recall(s *backend.Scope, p codec.Primitive, at uint64) (list []p
 	return list
 }
 
-// wantPast demands that what was remembered is still so at and above a scope's horizons, and refused
-// below. Around them it looks at every version.
+// wantPast demands that what was remembered is still so at and above a scope's horizons, and
+// refused below. Around them it looks at every version.
 func (w *world) wantPast(s *backend.Scope, before past, h backend.Horizons) {
 	w.Helper()
 	require.Equal(w, h, w.horizons(s))
