@@ -153,7 +153,6 @@ func (h *history) compareOld(what string, hs hands, m *mirror) {
 // R194, semantics 5.4: a view that was opened before a run was deleted does not find it any more,
 // in the index of runs neither; nor does a database that looks at an old version.
 func TestR194NoOldViewFindsDeletedRuns(t *testing.T) {
-	t.Skip("open: old versions of the index of runs still hold the record, tags and metadata")
 	onEngines(t, func(t *testing.T, e engine) {
 		w := newWorld(t, e, nil)
 		run, err := w.BeginRun(w.ctx(), inmem.RunOptions{ID: someID, Tenant: "acme",

@@ -112,6 +112,9 @@ func (s Scope) Get(ctx context.Context, p codec.Primitive, key string) (Entry, e
 	}
 	now := int64(0)
 	r, err := s.m.b.Get(ctx, s.s, p, key, at)
+	if err == nil && p == codec.ScopeRecords && s.Lasting() && r.Exists() {
+		err = s.view.hideDeleted(ctx, s.s, key, &r)
+	}
 	if err != nil {
 		return Entry{}, ContextError(err)
 	}

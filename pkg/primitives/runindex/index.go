@@ -242,7 +242,7 @@ func (x Index) all(ctx context.Context, q Query, yield func(Info, error) bool) e
 }
 
 // Count returns how many runs a query selects. Cost: it walks over all of them, without reading
-// their records.
+// their records, but in a view.
 func (x Index) Count(ctx context.Context, q Query) (int, error) {
 	f, err := newFilter(&q)
 	if err != nil {
@@ -264,8 +264,17 @@ func (x Index) count(ctx context.Context, f *filter) (int, error) {
 	defer s.close()
 	n, bound := 0, w.start()
 	for s.seek(bound) == found {
-		n++
-		bound = w.past(s.place())
+		place := s.place()
+		there := true
+		if x.scope.Lasting() { // entries of runs that were deleted since may be among them
+			if _, there, err = x.at(w, f, place); err != nil {
+				return 0, err
+			}
+		}
+		if there {
+			n++
+		}
+		bound = w.past(place)
 	}
 	return n, w.err
 }
