@@ -36,21 +36,21 @@
 // reads through its parent: the scope ParentNumber, under the text of the id Parent as its record
 // key.
 //
-//   - What a key shows at version v is the newest record at or below v that the fork wrote itself,
-//     a tombstone included. If there is none, it is what the parent shows at v, or at ForkVersion if v
-//     is above it; the parent may be a fork too. Such a record is inherited: it has the version,
-//     stamp and deadline that it has in the parent, and never changes.
+//   - What a key shows at version v is the newest record at or below v that the fork wrote
+//     itself, a tombstone included. If there is none, it is what the parent shows at v, or at
+//     ForkVersion if v is above it; the parent may be a fork too. Such a record is inherited: it
+//     has the version, stamp and deadline that it has in the parent, and never changes.
 //   - Validation, conditions and deletes see one key space: an inherited record is as good as an
-//     own one, and writing its key does not touch the parent. What is written to either side after the
-//     fork is invisible to the other, and to other forks.
-//   - Commit numbers, sequence numbers and hashes of events, Commits and the index by type go on
-//     from where they stood in the parent at ForkVersion. Tail tells every commit once, in the scope in
-//     which it was made.
+//     own one, and writing its key does not touch the parent. What is written to either side
+//     after the fork is invisible to the other, and to other forks.
+//   - Commit numbers, sequence numbers and hashes of events, Commits, Journal, Versions and the
+//     index by type go on from where they stood in the parent at ForkVersion. Tail tells every
+//     commit once, in the scope in which it was made.
 //   - The sweeper deletes own records only. An inherited one that has expired reads as such by its
 //     deadline, for as long as the fork lives.
-//   - The parent may have ended before, and may end, change its status or be written to later. Who
-//     deletes a scope through which others read, takes care that they are Flattened first: the answer
-//     to reads through a parent that is gone is ErrScopeGone.
+//   - The parent may have ended before, and may end, change its status or be written to later.
+//     Who deletes a scope through which others read, takes care that they are Flattened first:
+//     the answer to reads through a parent that is gone is ErrScopeGone.
 //
 // A commit that creates a fork costs the same whatever the parent holds. It is refused with
 // ErrScopeGone if the parent does not exist, and with codec.ErrInvalidArgument if ForkVersion lies

@@ -19,8 +19,8 @@ import (
 // Invariants:
 //
 //  1. Every own record of a fork lies above its fork version, and nothing at or below the fork
-//     version of its parent ever changes. So what is inherited is settled: what was found in a lower
-//     layer once is found there always, and only own records have to be validated.
+//     version of its parent ever changes. So what is inherited is settled: what was found in a
+//     lower layer once is found there always, and only own records have to be validated.
 //  2. What lies in the store under a fork's own number, at or below its fork version, are copies
 //     that Flatten is making (flatten.go). They count for nothing until the record says Flattened.
 //  3. A state keeps what it was made of. When the record of a fork says Flattened, the state goes

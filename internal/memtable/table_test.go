@@ -330,3 +330,31 @@ func TestGarbageCollectorHasNothingToDo(t *testing.T) {
 	require.Less(t, best, 0.010)
 	runtime.KeepAlive(tb)
 }
+
+// A scan for a scope whose keys hide those of another shows tombstones, and only then; a cursor that
+// is used again does not go on doing so.
+func TestScanAllShowsTombstones(t *testing.T) {
+	s := New(Options{}).NewScope(1, true)
+	s.Apply('k', "a", put(1, "a"))
+	s.Apply('k', "b", put(1, "b"))
+	s.Apply('k', "c", Record{Version: 2, Stamp: 2, Deleted: true})
+	s.Apply('k', "a", Record{Version: 3, Stamp: 3, Deleted: true})
+	keys := func(c *Cursor) (list []string) {
+		for c.Next() {
+			name := c.Key()
+			if c.Record().Deleted {
+				name += " is gone"
+			}
+			list = append(list, name)
+		}
+		c.Close()
+		return list
+	}
+	c := new(Cursor)
+	c.ScanAll(s, 'k', "", "", false, 3)
+	require.Equal(t, []string{"a is gone", "b", "c is gone"}, keys(c))
+	c.ScanAll(s, 'k', "", "", true, 1)
+	require.Equal(t, []string{"b", "a"}, keys(c))
+	c.Scan(s, 'k', "", "", true, 3)
+	require.Equal(t, []string{"b"}, keys(c))
+}
