@@ -68,7 +68,7 @@ func (r *Run) fork(ctx context.Context, o *ForkOptions) (*Run, error) {
 		return nil, err
 	}
 	if o.At > 0 { // the newest version is held by the transaction
-		hold, err := r.d.b.Retain(ctx, r.scope, o.At)
+		hold, err := r.hold(ctx, o.At)
 		if err != nil {
 			return nil, txn.ContextError(err)
 		}
@@ -92,6 +92,24 @@ func (r *Run) fork(ctx context.Context, o *ForkOptions) (*Run, error) {
 		r.d.keeper.want(child.ref())
 	}
 	return child, err
+}
+
+// hold keeps all that the run showed at a version, or refuses if some of it is gone: a fork shows
+// all primitives or is not made.
+func (r *Run) hold(ctx context.Context, version uint64) (backend.Retention, error) {
+	hold, err := r.d.b.Retain(ctx, r.scope, version)
+	if err != nil {
+		return nil, err
+	}
+	horizons, err := r.d.b.Horizons(ctx, r.scope)
+	if earliest := horizons.Newest(); err == nil && earliest > version {
+		err = &backend.PrunedError{Run: r.id, Version: version, Earliest: earliest}
+	}
+	if err != nil {
+		hold.Release()
+		return nil, err
+	}
+	return hold, nil
 }
 
 // ref names the run for the run index.
