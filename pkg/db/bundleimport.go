@@ -36,6 +36,8 @@ type ImportOptions struct {
 // a crash in the middle, leaves nothing behind: what was written is removed then, or with the next
 // Open or ImportRun, and the id is free again.
 //
+// A Watch of the database tells the commits of the run as they are written.
+//
 // The run has the status, tags, metadata and times that it had, and every one of its commits, with
 // new versions. Those that they had are kept: Commit.Origin shows them, Run.AtTime goes by their
 // times, and what views of the past show as expired is judged by them. Events have their times and

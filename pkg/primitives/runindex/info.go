@@ -14,7 +14,7 @@ type Info struct {
 	// stays when the parent is deleted.
 	Parent string
 	// ForkVersion is the version of the parent at which this run was forked from it; 0 for a run
-	// that is no fork.
+	// that is no fork. Of an imported run it is a version of the database where that was done.
 	ForkVersion uint64
 	// Status is where the run is in its life.
 	Status codec.Status
@@ -34,6 +34,9 @@ type Info struct {
 	// has none, Commits is how many there are. Changes of the record are no commits of the run.
 	// Filled by Record.Info only: they cost a lookup in the run's journal.
 	FirstVersion, LastVersion, Commits uint64
+	// Imported is how many commits, from the first on, were imported into this database, or at most
+	// so many for a fork of such a run; 0 for a run that began here.
+	Imported uint64
 
 	_ struct{}
 }
@@ -45,7 +48,7 @@ func infoOf(r *codec.ScopeRecord, epoch uint64) Info {
 		Interrupted: interrupted(r, epoch),
 		Created:     instant(r.Created), Updated: instant(r.Updated), Ended: instant(r.Ended),
 		Tags: r.Tags, Metadata: r.Metadata, Error: r.Error,
-		ForkVersion: r.ForkVersion,
+		ForkVersion: r.ForkVersion, Imported: r.Imported,
 	}
 	if r.Parent != [16]byte{} {
 		i.Parent = idText(r.Parent)
