@@ -79,6 +79,9 @@ func NewWriter(w io.Writer, r Run) (*Writer, error) {
 	return b, b.items.item(record)
 }
 
+// Run is what the bundle says of its run.
+func (w *Writer) Run() Run { return w.run }
+
 // Commit writes a commit; its Changes tell how many calls of Change follow.
 func (w *Writer) Commit(c Commit) error {
 	if err := w.story.commit(&w.run, c); err != nil {

@@ -116,7 +116,8 @@ func (x *export) write(w io.Writer) (BundleInfo, error) {
 		return BundleInfo{}, err
 	}
 	totals, err := out.Close()
-	return bundleInfo(&head, &totals), err
+	written := out.Run()
+	return bundleInfo(&written, &totals), err
 }
 
 // head gathers what a bundle begins with.
