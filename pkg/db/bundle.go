@@ -271,10 +271,15 @@ func walkBundle(ctx context.Context, in io.Reader, v bundleVisitor) (BundleInfo,
 		if err != nil {
 			return BundleInfo{}, err
 		}
+		size := int64(0)
 		for {
 			c, err := r.Change()
 			if errors.Is(err, io.EOF) {
 				break
+			}
+			if size += int64(len(c.Key) + len(c.Value)); size > mostTxnBytes {
+				err = fmt.Errorf("%w: commit %d of the bundle is of more than %d bytes", ErrTooLarge,
+					commit.Number, int64(mostTxnBytes))
 			}
 			if err == nil {
 				err = v.change(&c)
