@@ -82,7 +82,7 @@ var plants = map[string]plant{
 		good: []map[string]string{one("internal/memtable/a.go", "package memtable\n")},
 	},
 	"package-files": {
-		bad: []map[string]string{many("pkg/txn", 27), many("pkg/codec", 100)},
+		bad: []map[string]string{many("pkg/txn", 29), many("pkg/codec", 100)},
 		good: []map[string]string{
 			many("pkg/vector", maxFiles),
 			one("pkg/db/a_test.go", "package db\n"),

@@ -27,7 +27,7 @@ var (
 		"pkg/codec":               24, // one file per kind of record
 		"internal/embedded":       64, // the engine: one file per path and per guarded danger
 		"internal/memtable":       20, // one file per structure and per path through them
-		"pkg/txn":                 26, // one file per part of a transaction
+		"pkg/txn":                 28, // one file per part of a transaction
 		"pkg/db":                  60, // the front door: one file per noun
 		"cmd/inmem-bench":         20, // one file per workload
 		"pkg/transcript":          20, // one file per format, step of an import, and question
