@@ -90,14 +90,14 @@ var plants = map[string]plant{
 	},
 	"exported-names": {
 		bad: []map[string]string{
-			one("pkg/txn/a.go", names(maxExported+1)),
+			one("pkg/vector/a.go", names(maxExported+1)),
 			one("pkg/db/a.go", names(201)),
 		},
 		good: []map[string]string{
-			one("pkg/txn/a.go", names(maxExported)),
+			one("pkg/vector/a.go", names(maxExported)),
 			one("pkg/db/a.go", names(200)),
-			{"pkg/txn/a_linux.go": names(maxExported), "pkg/txn/a_darwin.go": names(maxExported)},
-			one("pkg/txn/a_test.go", names(maxExported+1)),
+			{"pkg/vector/a_linux.go": names(maxExported), "pkg/vector/a_darwin.go": names(maxExported)},
+			one("pkg/vector/a_test.go", names(maxExported+1)),
 		},
 	},
 	"file-length": {
