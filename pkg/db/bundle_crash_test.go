@@ -197,3 +197,26 @@ func TestPowerCutsDuringImports(t *testing.T) {
 	require.NoError(t, after.Close())
 	require.NoError(t, d.Close())
 }
+
+// In every durability mode an imported run is there after a close.
+func TestImportsInEveryMode(t *testing.T) {
+	file, info := aBundle(t, 12)
+	ctx := t.Context()
+	for _, mode := range []inmem.Durability{inmem.Strict, inmem.Batched, inmem.Async} {
+		dir := t.TempDir()
+		d, err := inmem.Open(dir, &inmem.Options{Durability: mode})
+		require.NoError(t, err)
+		imported(t, d, file, inmem.ImportOptions{})
+		require.NoError(t, d.Close())
+		d, err = inmem.Open(dir, nil)
+		require.NoError(t, err)
+		r, err := d.Run(ctx, info.Run.ID)
+		require.NoError(t, err)
+		hash, err := r.StateHash(ctx, d.Version())
+		require.NoError(t, err)
+		require.Equal(t, info.StateHash, hash)
+		again, _ := exported(t, d, info.Run.ID, inmem.ExportOptions{})
+		require.Equal(t, file, again)
+		require.NoError(t, d.Close())
+	}
+}

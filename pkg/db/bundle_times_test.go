@@ -168,3 +168,40 @@ func TestExportOfAPrunedRun(t *testing.T) {
 	_, err = w.ImportRun(ctx, bytes.NewReader(nil), inmem.ImportOptions{})
 	require.ErrorIs(t, err, inmem.ErrCorrupt)
 }
+
+// Retention may have removed the journal of the imported commits: what is left can still be read.
+func TestViewsOfAPrunedImport(t *testing.T) {
+	onEngines(t, func(t *testing.T, e engine) {
+		ctx := t.Context()
+		w, run, first := anImport(t, e)
+		hash, err := run.StateHash(ctx, w.Version())
+		require.NoError(t, err)
+		last := replayed(t, run)[2].Version
+		for range 3 {
+			w.put("beside", "it")
+		}
+		w.run, run = run, w.run
+		w.prune(last)
+		v, err := w.run.At(ctx, w.Version())
+		require.NoError(t, err)
+		found, err := v.StateHash(ctx)
+		require.NoError(t, err)
+		require.Equal(t, hash, found)
+		require.NoError(t, v.Close())
+		for _, at := range []time.Time{first, first.Add(time.Minute)} {
+			_, err = w.run.AtTime(ctx, at)
+			require.ErrorIs(t, err, inmem.ErrPruned)
+		}
+		for _, at := range []time.Time{first.Add(2 * time.Minute), w.clock.now()} {
+			v, err := w.run.AtTime(ctx, at)
+			require.NoError(t, err)
+			found, err := v.StateHash(ctx)
+			require.NoError(t, err)
+			require.Equal(t, hash, found)
+			require.NoError(t, v.Close())
+		}
+		entry, err := w.run.KV().GetVersioned(ctx, "lasting")
+		require.NoError(t, err)
+		require.True(t, entry.Exists)
+	})
+}

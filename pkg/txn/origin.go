@@ -2,6 +2,7 @@ package txn
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/inmem-db/inmem/internal/backend"
@@ -86,50 +87,62 @@ func (m *Manager) VersionAt(ctx context.Context, s *backend.Scope, time int64) (
 		return 0, ContextError(err)
 	}
 	// Commit low is imported and at or before the time, commit high is imported and after it, or
-	// the first that was made here.
+	// the first that was made here. What was pruned lies before all that can be read.
 	var low, high, found uint64 = 0, last + 1, 0
+	var pruned error
 	for high-low > 1 {
 		middle := low + (high-low)/2
-		r := backend.JournalRange{From: middle, At: m.b.Published()}
-		for e, err := range m.b.Journal(ctx, s, r) {
-			if err != nil {
-				return 0, ContextError(err)
-			}
-			if e.Judged() <= time {
-				low, found = middle, e.Version
-			} else {
-				high = middle
-			}
-			break
+		e, gone, err := m.entry(ctx, s, middle)
+		switch {
+		case err != nil:
+			return 0, ContextError(err)
+		case gone != nil:
+			low, pruned = middle, gone
+		case e.Judged() <= time:
+			low, found, pruned = middle, e.Version, nil
+		default:
+			high = middle
 		}
 	}
 	if low == last {
-		found = max(found, version)
+		return max(found, version), nil
 	}
-	return found, nil
+	return found, pruned
 }
 
-// imported is how many commits of a scope were imported: they are its first.
+// imported is how many commits of a scope were imported: they are its first. Those that were pruned
+// count as such.
 func (m *Manager) imported(ctx context.Context, s *backend.Scope) (uint64, error) {
-	at := m.b.Published()
-	c, err := m.b.Commits(ctx, s, at)
+	c, err := m.b.Commits(ctx, s, m.b.Published())
 	if err != nil {
 		return 0, err
 	}
 	var low, high uint64 = 0, c.Count + 1 // commit low was imported, commit high was made here
 	for high-low > 1 {
 		middle := low + (high-low)/2
-		for e, err := range m.b.Journal(ctx, s, backend.JournalRange{From: middle, At: at}) {
-			if err != nil {
-				return 0, err
-			}
-			if e.Origin.Version != 0 {
-				low = middle
-			} else {
-				high = middle
-			}
-			break
+		e, gone, err := m.entry(ctx, s, middle)
+		switch {
+		case err != nil:
+			return 0, err
+		case gone != nil || e.Origin.Version != 0:
+			low = middle
+		default:
+			high = middle
 		}
 	}
 	return low, nil
+}
+
+// entry is a commit of a scope by its number; pruned is the error of one that was pruned.
+func (m *Manager) entry(
+	ctx context.Context, s *backend.Scope, number uint64,
+) (e backend.JournalEntry, pruned, err error) {
+	r := backend.JournalRange{From: number, At: m.b.Published()}
+	for e, err = range m.b.Journal(ctx, s, r) {
+		break
+	}
+	if errors.Is(err, backend.ErrPruned) {
+		return e, err, nil
+	}
+	return e, nil, err
 }
