@@ -11,6 +11,11 @@ COUNT       ?= 1
 # The packages that the race detector and the invariants are worth most on.
 CORE := ./pkg/... ./internal/memtable/... ./internal/backend/... ./internal/embedded/...
 
+# The workloads that docs/performance.md tells the profiles of.
+MAIN_PATHS := engine_get,engine_put/insert,engine_put/overwrite_uniform,txn_commit,$(strip \
+	)txn_cas/success_sequential,snapshot/single_read,memory/prefix_scan/100,durability/strict_put,$(strip \
+	)rows/open_closed/1m,rows/open_killed/1m
+
 # The tests that make crash runs: by name, in these packages.
 CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...

@@ -249,12 +249,12 @@ func requireNoDatabase(t *testing.T, o Options, dir string) {
 // A checkpoint whose disk fails, at whatever operation, leaves nothing in the place, and the
 // database goes on.
 func TestCheckpointOntoAFailingDisk(t *testing.T) {
-	_, operations := checkpointFailingAt(t, -1)
+	operations, _ := checkpointFailingAt(t, -1)
 	require.Greater(t, operations, int64(20))
 	for n := int64(1); n <= operations; n++ {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel() // Pebble takes its time to give up where a flush fails
-			err, _ := checkpointFailingAt(t, n)
+			_, err := checkpointFailingAt(t, n)
 			if err != nil { // some failures do no harm
 				require.ErrorIs(t, err, syscall.EIO)
 				require.ErrorIs(t, err, backend.ErrStorage)
@@ -264,7 +264,7 @@ func TestCheckpointOntoAFailingDisk(t *testing.T) {
 }
 
 // checkpointFailingAt makes a checkpoint whose nth operation fails, and tells how many there were.
-func checkpointFailingAt(t *testing.T, n int64) (err error, operations int64) {
+func checkpointFailingAt(t *testing.T, n int64) (operations int64, err error) {
 	o := memOptions()
 	o.Mode, o.SweepInterval = Strict, -1
 	var count atomic.Int64
@@ -293,7 +293,7 @@ func checkpointFailingAt(t *testing.T, n int64) (err error, operations int64) {
 		_, failed = db.Checkpoint(ctx, "copy")
 		require.NoError(t, failed, "the next one")
 	}
-	return err, operations
+	return operations, err
 }
 
 // A checkpoint that is called off at any of its operations leaves nothing behind.

@@ -120,8 +120,8 @@ func (w *journalWalk) tryPage() (entries []backend.JournalEntry, again bool, err
 	return p.entries, false, nil
 }
 
-// nextLimit is how many changes the page after this one may have: many more, unless their values are
-// large.
+// nextLimit is how many changes the page after this one may have: many more, unless their values
+// are large.
 func (p *journalPage) nextLimit() int {
 	most := largePage
 	if p.limit < secondPage {

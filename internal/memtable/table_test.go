@@ -331,8 +331,8 @@ func TestGarbageCollectorHasNothingToDo(t *testing.T) {
 	runtime.KeepAlive(tb)
 }
 
-// A scan for a scope whose keys hide those of another shows tombstones, and only then; a cursor that
-// is used again does not go on doing so.
+// A scan for a scope whose keys hide those of another shows tombstones, and only then; a cursor
+// that is used again does not go on doing so.
 func TestScanAllShowsTombstones(t *testing.T) {
 	s := New(Options{}).NewScope(1, true)
 	s.Apply('k', "a", put(1, "a"))

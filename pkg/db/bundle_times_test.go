@@ -180,7 +180,7 @@ func TestViewsOfAPrunedImport(t *testing.T) {
 		for range 3 {
 			w.put("beside", "it")
 		}
-		w.run, run = run, w.run
+		w.run = run
 		w.prune(last)
 		v, err := w.run.At(ctx, w.Version())
 		require.NoError(t, err)

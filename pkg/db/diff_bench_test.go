@@ -63,7 +63,11 @@ func TestDiffMemoryIsBounded(t *testing.T) {
 	if os.Getenv("INMEM_LONG") != "" {
 		n = 1_000_000
 	}
-	w := newWorld(t, engines[1], nil)
+	// On disk: files in memory, and what compactions make of them, would be in the heap as well.
+	onDisk, err := inmem.Open(t.TempDir(), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, onDisk.Close()) })
+	w := &world{DB: onDisk, t: t, clock: newTestClock()}
 	a, b := w.begin2()
 	w.fill(a, n, 10, 1)
 	w.fill(b, n, 10, 2)

@@ -141,7 +141,9 @@ func (p *pastBench) replay(b *testing.B, o inmem.ReplayOptions) {
 
 // BenchmarkReplay measures a replay beside a plain scan of the same entries by Pebble, in turns.
 func BenchmarkReplay(b *testing.B) {
-	for _, c := range []struct{ keys, beside int }{{1000, 0}, {1000, 100}, {100_000, 0}, {100_000, 10}} {
+	for _, c := range []struct{ keys, beside int }{
+		{1000, 0}, {1000, 100}, {100_000, 0}, {100_000, 10},
+	} {
 		if testing.Short() && c.beside > 0 {
 			continue
 		}

@@ -30,8 +30,11 @@ type Options struct {
 	Read ReadOptions
 	// Malformed says what becomes of malformed records; default StopAtMalformed.
 	Malformed Malformed
-	// Tenant and App are the namespace of the runs; Agent too, if the records name none: it wins.
+	// Tenant, App and Agent are the namespace of the runs. Without an Agent it is the one that the
+	// record names.
 	Tenant, App, Agent string
+	// Model is that of records that name none.
+	Model string
 	// Tags are further tags of all runs.
 	Tags []string
 	// PassReward is the reward from which an attempt has succeeded; default 1.
@@ -176,10 +179,10 @@ func Import(ctx context.Context, d *inmem.DB, s Source, o Options) (Result, erro
 // fill sets the defaults.
 func (o *Options) fill() error {
 	if o.EntriesPerCommit < 0 || o.Workers < 0 || o.Malformed > SkipMalformed ||
-		len(o.Tags) > maxOwnTags || o.PassReward != o.PassReward {
+		len(o.Tags) > maxOwnTags || len(o.Model) > maxWord || o.PassReward != o.PassReward {
 		return fmt.Errorf("%w: import transcripts: entries per commit %d and workers %d must not be "+
-			"negative, tags (%d) at most %d, and the reward a number", inmem.ErrInvalidArgument,
-			o.EntriesPerCommit, o.Workers, len(o.Tags), maxOwnTags)
+			"negative, tags (%d) at most %d, the model at most %d bytes, and the reward a number",
+			inmem.ErrInvalidArgument, o.EntriesPerCommit, o.Workers, len(o.Tags), maxOwnTags, maxWord)
 	}
 	if o.PassReward == 0 {
 		o.PassReward = 1

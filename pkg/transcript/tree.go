@@ -81,10 +81,7 @@ func (c *Comparison) diverge(b *Branch, after []Step) {
 	if b.Passed == 0 {
 		return
 	}
-	d := Divergence{After: slices.Clone(after)}
-	if d.After == nil {
-		d.After = []Step{}
-	}
+	var d Divergence
 	for _, n := range b.Next {
 		if n.Passed > 0 {
 			step := n.Step
@@ -101,6 +98,7 @@ func (c *Comparison) diverge(b *Branch, after []Step) {
 		d.Failed = append(d.Failed, Choice{Runs: c.ids(b.ended, inmem.Failed)})
 	}
 	if len(d.Failed) > 0 {
+		d.After = append([]Step{}, after...)
 		c.Divergences = append(c.Divergences, d)
 	}
 	for _, n := range b.Next {

@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func (w *writer) write(ctx context.Context, t *Trajectory) (got written, err err
 	if err != nil {
 		return got, err
 	}
-	p := plan{t: t, o: w.o, got: &got}
+	p := plan{t: t, o: w.o, got: &got, model: cmp.Or(t.Model, w.o.Model)}
 	for from := 0; ; from = p.next {
 		if _, err := run.Update(ctx, func(tx *inmem.Tx) error {
 			p.from = from
@@ -106,7 +107,8 @@ func (w *writer) runOptions(t *Trajectory) (inmem.RunOptions, error) {
 			o.Tags = append(o.Tags, key+"="+text)
 		}
 	}
-	for key, text := range map[string]string{"name": t.Name, "exit": clip(t.Exit), "model": t.Model} {
+	for key, text := range map[string]string{"name": t.Name, "exit": clip(t.Exit),
+		"model": cmp.Or(t.Model, w.o.Model)} {
 		if text != "" {
 			m[key] = text
 		}
@@ -146,7 +148,8 @@ type plan struct {
 	o   *Options
 	got *written
 
-	from, next int // the entries of the commit
+	model      string // of entries that name none
+	from, next int    // the entries of the commit
 	now        written
 }
 
@@ -198,7 +201,7 @@ func (p *plan) open(ctx context.Context, tx *inmem.Tx) error {
 	t := p.t
 	start, end := t.span()
 	s := inmem.Span{ID: rootSpan, Type: inmem.SpanCustom, Name: "trajectory", Start: start, End: end,
-		Operation: "invoke_agent", Agent: t.Agent, Model: t.Model, InputTokens: t.InputTokens,
+		Operation: "invoke_agent", Agent: t.Agent, Model: p.model, InputTokens: t.InputTokens,
 		OutputTokens: t.OutputTokens, Cost: t.Cost}
 	if err := p.record(ctx, tx, &s); err != nil {
 		return err
@@ -238,13 +241,9 @@ func (p *plan) spans(ctx context.Context, tx *inmem.Tx, i int) error {
 		} else if t.Timing == Synthetic {
 			start = t.firstTime()
 		}
-		model := e.Model
-		if model == "" {
-			model = t.Model
-		}
 		s := inmem.Span{ID: turnID(i), Parent: rootSpan, Type: inmem.SpanQuery, Name: e.Role,
-			Start: start, End: e.Time, Operation: "chat", Model: model, InputTokens: e.InputTokens,
-			OutputTokens: e.OutputTokens, Cost: e.Cost}
+			Start: start, End: e.Time, Operation: "chat", Model: cmp.Or(e.Model, p.model),
+			InputTokens: e.InputTokens, OutputTokens: e.OutputTokens, Cost: e.Cost}
 		if err := p.record(ctx, tx, &s); err != nil {
 			return err
 		}

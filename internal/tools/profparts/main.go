@@ -5,8 +5,8 @@
 //	profparts cpu.prof
 //
 // Samples belong to a workload by the labels that inmem-bench sets; what runs in the background
-// (flushes, compactions, the garbage collector) has none and is not counted. A sample counts for the
-// first layer of the list below that has a function on its stack.
+// (flushes, compactions, the garbage collector) has none and is not counted. A sample counts for
+// the first layer of the list below that has a function on its stack.
 package main
 
 import (
