@@ -32,7 +32,7 @@ func (d *DB) pebbleOptions(mustExist bool) *pebble.Options {
 		DisableWAL:                  d.opts.Mode == None,
 		MemTableSize:                d.opts.WriteBuffer,
 		MemTableStopWritesThreshold: outOfReach,
-		L0CompactionThreshold:       4,
+		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       outOfReach,
 		FlushDelayDeleteRange:       rangeFlushDelay,
 		MaxOpenFiles:                1000,
