@@ -71,9 +71,10 @@ func (l *lineage) under(own backend.ScopeCommits, h *horizons) backend.ScopeComm
 	return own
 }
 
-// underEvents is where the next event goes, above own ones or else above what lies below.
+// underEvents is where the next event goes, above own ones or else above what lies below. Above a
+// floor the own ones are all there are: copies, of which none may be as old as what is asked for.
 func (l *lineage) underEvents(own eventHead) eventHead {
-	if own.next == 0 && l != nil {
+	if own.next == 0 && l != nil && !l.isFloor() {
 		return l.base.events
 	}
 	return own
