@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -129,7 +130,7 @@ func BenchmarkStrict(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	for _, end := range []string{"close", "kill"} {
 		b.Run(end, func(b *testing.B) {
-			mem := vfs.NewCrashableMem()
+			mem := disktest.New()
 			o := Options{Dir: "db", FS: mem, SweepInterval: -1}
 			db, err := Open(ctx, o)
 			require.NoError(b, err)
@@ -139,7 +140,7 @@ func BenchmarkOpen(b *testing.B) {
 			if end == "close" {
 				require.NoError(b, db.Close())
 			}
-			images := make([]*vfs.MemFS, 0, b.N)
+			images := make([]*disktest.Disk, 0, b.N)
 			for range b.N {
 				images = append(images, mem.CrashClone(vfs.CrashCloneCfg{}))
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -173,7 +174,7 @@ func TestR123CrashAtEveryStepOfACheckpoint(t *testing.T) {
 
 func crashInCheckpoint(t *testing.T, kept int) {
 	var mu sync.Mutex
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	var points []crashPoint
 	var taking atomic.Bool
 	rng := rand.New(rand.NewPCG(uint64(kept), 1))

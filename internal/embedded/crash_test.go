@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -83,12 +84,12 @@ func (l *knowledge) state(upTo uint64) map[string]string {
 // crashPoint is the disk at one moment, and what the observer knew then.
 type crashPoint struct {
 	op   string
-	fs   *vfs.MemFS
+	fs   *disktest.Disk
 	what knowledge
 }
 
 func crashAtEveryStep(t *testing.T, mode Mode, kept int) {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	rng := rand.New(rand.NewPCG(uint64(kept), uint64(mode)))
 	var points []crashPoint
 	var mu sync.Mutex

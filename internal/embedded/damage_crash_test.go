@@ -9,16 +9,18 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/stretchr/testify/require"
+
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 )
 
 // What the sentinel vouches for is on stable storage: a power cut between the write of a MANIFEST
 // record and its sync leaves no database that is taken for a damaged one, even if the sentinel was
 // written anew just then.
 func TestCrashBetweenManifestWriteAndSync(t *testing.T) {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	var db atomic.Pointer[DB]
 	var mu sync.Mutex
-	var crashes []*vfs.MemFS
+	var crashes []*disktest.Disk
 	hook := errorfs.InjectorFunc(func(op errorfs.Op) error {
 		isSync := op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData
 		if db.Load() == nil || !isSync || !strings.Contains(op.Path, manifestPrefix) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -27,7 +28,7 @@ type logCase struct {
 // inOneLog makes commits of one, of several and of many keys.
 func inOneLog(t *testing.T, proven bool) *logCase {
 	t.Helper()
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	o := memOptions()
 	o.FS, o.Mode, o.SweepInterval = mem, Strict, -1
 	db, err := Open(ctx, o)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 )
 
 // A MANIFEST that was cut lists fewer tables. Cut at the end of a record it looks whole; cut
@@ -73,7 +74,7 @@ func (c *damageCase) dropOldLogs() {
 // written in this life, and some in the log.
 func flushedCase(t *testing.T, flushes int, closed bool) *damageCase {
 	t.Helper()
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	o := memOptions()
 	o.FS, o.Mode, o.SweepInterval = mem, Strict, -1
 	db, err := Open(ctx, o)

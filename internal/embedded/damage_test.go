@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -100,7 +101,7 @@ type damageCase struct {
 // damageCases are one history, closed and killed; killed with all and with little of it proven.
 func damageCases(t *testing.T) []*damageCase {
 	t.Helper()
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	all := vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}
 	copyOf := func() image { return loadImage(t, mem.CrashClone(all)) }
 	o := memOptions()

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -90,7 +91,7 @@ func failAt(
 	t *testing.T, mode Mode, kinds []errorfs.OpKind, n int64, forGood, space bool,
 ) (hit bool) {
 	t.Helper()
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	b := &breaker{kinds: kinds, at: n, forGood: forGood, err: syscall.EIO}
 	if space {
 		b.err = syscall.ENOSPC

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -57,9 +58,9 @@ func (l *lineageLife) note(t testing.TB, db *DB, alive ...*forked) {
 }
 
 func crashWhileForking(t *testing.T, mode Mode, kept int) {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	rng := rand.New(rand.NewPCG(uint64(kept), uint64(mode)))
-	var points []*vfs.MemFS
+	var points []*disktest.Disk
 	var names []string
 	var mu sync.Mutex
 	crash := errorfs.InjectorFunc(func(op errorfs.Op) error {

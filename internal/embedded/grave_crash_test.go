@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -64,14 +65,14 @@ func (l *lives) clone() (scopes []*backend.Scope, deleted map[codec.Scope]bool) 
 
 // deletionPoint is the disk at one moment, and what was acknowledged as durable then.
 type deletionPoint struct {
-	fs      *vfs.MemFS
+	fs      *disktest.Disk
 	scopes  []*backend.Scope
 	deleted map[codec.Scope]bool
 	op      string
 }
 
 func crashWhileDeleting(t *testing.T, mode Mode, kept, keys int) {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	rng := rand.New(rand.NewPCG(uint64(kept), uint64(mode)))
 	known := &lives{deleted: map[codec.Scope]bool{}}
 	var points []deletionPoint
@@ -235,7 +236,7 @@ func TestR194DiskFailsWhileFreeing(t *testing.T) {
 		errorfs.OpCreate, errorfs.OpRename, errorfs.OpFileFlush}
 	for _, mode := range []Mode{Strict, Batched} {
 		for n := int64(1); n < 60; n += step(t, n) {
-			mem := vfs.NewCrashableMem()
+			mem := disktest.New()
 			b := &breaker{kinds: kinds, at: n, forGood: true, err: syscall.EIO}
 			b.off.Store(true)
 			o := memOptions()

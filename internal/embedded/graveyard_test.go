@@ -16,6 +16,7 @@ import (
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/backend/backendtest"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -133,7 +134,7 @@ func TestR194FreeingGoesOnAfterOpen(t *testing.T) {
 	for _, crash := range []bool{false, true} {
 		for _, keys := range []int{3, 3 * fewKeys} {
 			t.Run(fmt.Sprintf("crash=%t/keys=%d", crash, keys), func(t *testing.T) {
-				mem := vfs.NewCrashableMem()
+				mem := disktest.New()
 				o := memOptions()
 				o.SweepInterval, o.FS = -1, mem
 				db, err := Open(ctx, o)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 )
 
 func TestReopenKeepsEverything(t *testing.T) { // R002, R005, R093
@@ -60,7 +61,7 @@ func TestR096VersionsRunOut(t *testing.T) {
 // Numbers go on above the ceilings after an unclean end, also when no commit had come near them,
 // and the boot epoch rises then, and only then (R093, R131).
 func TestReopenAfterKillSkipsReservedNumbers(t *testing.T) {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	o := memOptions()
 	o.FS, o.SweepInterval = mem, -1
 	db := mustOpen(t, o)

@@ -32,7 +32,9 @@ type pruner struct {
 
 	// Of the one whose turn it is:
 	sample published
-	dirty  map[codec.Scope]struct{} // pruned since their space was reclaimed
+	// What was pruned since its space was reclaimed, and what it took on disk before: compactions
+	// of Pebble's own may give some of it back at any time.
+	dirty map[codec.Scope]uint64
 }
 
 // published is what was published at a time.
@@ -42,7 +44,7 @@ type published struct {
 }
 
 func newPruner() *pruner {
-	p := &pruner{turn: make(chan struct{}, 1), dirty: map[codec.Scope]struct{}{}}
+	p := &pruner{turn: make(chan struct{}, 1), dirty: map[codec.Scope]uint64{}}
 	p.closing, p.close = context.WithCancel(context.Background())
 	return p
 }
@@ -176,13 +178,31 @@ func (p *prune) run(ctx context.Context) error {
 	if p.after == nil || p.after == p.before && !p.after.pending {
 		return nil // nothing rises, nothing is left to do
 	}
-	if !p.dry {
-		p.db.pruner.dirty[p.scope.Number] = struct{}{}
+	if err := p.soil(); err != nil {
+		return err
 	}
 	if err := p.remove(ctx); err != nil || p.dry {
 		return err
 	}
 	return p.finish(ctx)
+}
+
+// soil notes that the scope will have space to give back.
+func (p *prune) soil() error {
+	dirty, n := p.db.pruner.dirty, p.scope.Number
+	if _, ok := dirty[n]; ok || p.dry {
+		return nil
+	}
+	if !p.db.storeGate.TryRLock() {
+		return backend.ErrClosed
+	}
+	defer p.db.storeGate.RUnlock()
+	size, err := p.db.diskUsage(span{n, n})
+	if err != nil {
+		return err
+	}
+	dirty[n] = size
+	return nil
 }
 
 // prepare makes sure that the scope exists, and that the forks are known.

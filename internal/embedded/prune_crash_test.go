@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -133,7 +134,7 @@ func (h *keptHistory) want(t *testing.T, db *DB) uint64 {
 
 // prunePoint is the disk at one moment of a Prune.
 type prunePoint struct {
-	fs   *vfs.MemFS
+	fs   *disktest.Disk
 	step int
 	op   string
 }
@@ -152,7 +153,7 @@ func TestR214CrashAtEveryStepOfAPrune(t *testing.T) {
 }
 
 func crashWhilePruning(t *testing.T, mode Mode, kept int) {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	rng := rand.New(rand.NewPCG(uint64(kept), uint64(mode)))
 	var mu sync.Mutex
 	var points []prunePoint
@@ -284,7 +285,7 @@ func TestR214DiskFailsWhilePruning(t *testing.T) {
 	kinds := []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileSyncData,
 		errorfs.OpCreate, errorfs.OpRename, errorfs.OpFileFlush}
 	for n := int64(1); n < 40; n += 2 * step(t, n) {
-		mem := vfs.NewCrashableMem()
+		mem := disktest.New()
 		b := &breaker{kinds: kinds, at: n, forGood: true, err: syscall.EIO}
 		b.off.Store(true)
 		o := memOptions()

@@ -30,7 +30,9 @@ func (d *DB) reclaim(ctx context.Context) (r backend.Reclaimed, err error) {
 	if err := d.graveyard.freeAll(ctx); err != nil {
 		return r, err
 	}
-	maps.Copy(dirty, d.graveyard.takeEmptied())
+	for n := range d.graveyard.takeEmptied() {
+		dirty[n] += 0 // it is there now
+	}
 	if len(dirty) == 0 {
 		return r, nil
 	}
@@ -38,32 +40,49 @@ func (d *DB) reclaim(ctx context.Context) (r backend.Reclaimed, err error) {
 		return r, backend.ErrClosed
 	}
 	defer d.storeGate.RUnlock()
+	spans := neighbours(slices.Sorted(maps.Keys(dirty)))
+	for i, x := range spans {
+		now, err := d.diskUsage(x.span)
+		if err != nil {
+			return r, err
+		}
+		for n := x.from; n <= x.to; n++ {
+			spans[i].before += dirty[n]
+		}
+		spans[i].before = max(spans[i].before, now)
+	}
 	if err := d.flushFor(ctx); err != nil {
 		return r, err
 	}
-	for _, x := range neighbours(slices.Sorted(maps.Keys(dirty))) {
-		lower, _ := codec.ScopeBounds(x.from)
-		_, upper := codec.ScopeBounds(x.to)
-		before, err := d.store.EstimateDiskUsage(lower, upper)
-		if err == nil {
-			err = d.store.Compact(ctx, lower, upper, false)
-		}
-		if err != nil && ctx.Err() != nil {
-			return r, ctx.Err()
-		}
-		after, failed := d.store.EstimateDiskUsage(lower, upper)
-		if err == nil {
-			err = failed
-		}
+	for _, x := range spans {
+		after, err := d.rewrite(ctx, x.span)
 		if err != nil {
-			return r, d.readFailed(err)
+			return r, err
 		}
-		r.Before, r.After = r.Before+before, r.After+after
-		maps.DeleteFunc(dirty, func(n codec.Scope, _ struct{}) bool {
+		r.Before, r.After = r.Before+x.before, r.After+after
+		maps.DeleteFunc(dirty, func(n codec.Scope, _ uint64) bool {
 			return x.from <= n && n <= x.to
 		})
 	}
 	return r, nil
+}
+
+// rewrite has the tables of a span rewritten, and tells what it takes on disk then.
+func (d *DB) rewrite(ctx context.Context, x span) (uint64, error) {
+	lower, upper := x.bounds()
+	if err := d.store.Compact(ctx, lower, upper, false); err != nil {
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		return 0, d.readFailed(err)
+	}
+	return d.diskUsage(x)
+}
+
+// diskUsage is what the tables hold of a span, about. REQUIRES: the caller keeps the store open.
+func (d *DB) diskUsage(x span) (uint64, error) {
+	n, err := d.store.EstimateDiskUsage(x.bounds())
+	return n, d.readFailed(err)
 }
 
 // flushFor brings what was removed into tables. REQUIRES: the caller keeps the store open.
@@ -83,14 +102,26 @@ func (d *DB) flushFor(ctx context.Context) error {
 // span are scopes whose numbers follow each other.
 type span struct{ from, to codec.Scope }
 
+func (x span) bounds() (lower, upper []byte) {
+	lower, _ = codec.ScopeBounds(x.from)
+	_, upper = codec.ScopeBounds(x.to)
+	return lower, upper
+}
+
+// usedSpan is a span and what it took on disk.
+type usedSpan struct {
+	span
+	before uint64
+}
+
 // neighbours joins sorted numbers into spans: one rewrite each.
-func neighbours(sorted []codec.Scope) []span {
-	var spans []span
+func neighbours(sorted []codec.Scope) []usedSpan {
+	var spans []usedSpan
 	for _, n := range sorted {
 		if last := len(spans) - 1; last >= 0 && spans[last].to+1 == n {
 			spans[last].to = n
 		} else {
-			spans = append(spans, span{n, n})
+			spans = append(spans, usedSpan{span: span{n, n}})
 		}
 	}
 	return spans

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -166,7 +167,7 @@ func TestR125EveryByteOfATable(t *testing.T) {
 func TestCrashAtEveryStepOfARestore(t *testing.T) {
 	now, _, version, want := checkpointed(t)
 	for _, kept := range []int{0, 50, 100} {
-		mem := vfs.NewCrashableMem()
+		mem := disktest.New()
 		ok, err := vfs.Clone(now.store(t), mem, "db", "db", vfs.CloneSync)
 		require.NoError(t, err)
 		require.True(t, ok)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/backend/backendtest"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -118,7 +119,7 @@ func TestSweepWhenTheClockGoesBack(t *testing.T) {
 // a crash that takes these leaves the entries, and the keys are found again.
 func TestSweepDropsNothingBeforeItsReason(t *testing.T) {
 	clock := backendtest.NewClock()
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	o := memOptions()
 	o.FS, o.Clock, o.SweepInterval = mem, clock.Now, -1
 	idleHandover(&o)

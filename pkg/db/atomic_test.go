@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/embedded"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -21,9 +22,9 @@ import (
 func TestR082CrashAtEveryStep(t *testing.T) {
 	for _, kept := range []int{0, 50, 100} {
 		t.Run(fmt.Sprintf("kept=%d", kept), func(t *testing.T) {
-			mem := vfs.NewCrashableMem()
+			mem := disktest.New()
 			rng := rand.New(rand.NewPCG(uint64(kept), 82))
-			var points []*vfs.MemFS
+			var points []*disktest.Disk
 			var mu sync.Mutex
 			crash := errorfs.InjectorFunc(func(op errorfs.Op) error {
 				if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {

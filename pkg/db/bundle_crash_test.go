@@ -13,6 +13,7 @@ import (
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/embedded"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -167,7 +168,7 @@ func TestPowerCutsDuringImports(t *testing.T) {
 		require.NoError(t, err)
 		return d, e
 	}
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	d, _ := open(mem)
 	cut := func(synced bool) {
 		if synced {

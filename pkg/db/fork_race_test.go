@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -165,9 +166,9 @@ func TestR211ForksAndDeletionsRace(t *testing.T) {
 // R211: a crash at every file operation, while forks are made, flattened, promoted and deleted,
 // leaves every run whole or not at all; and what was begun can be finished.
 func TestR211CrashWhileForking(t *testing.T) {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	rng := rand.New(rand.NewPCG(1, 211))
-	var points []*vfs.MemFS
+	var points []*disktest.Disk
 	var mu sync.Mutex
 	var armed atomic.Bool
 	crash := errorfs.InjectorFunc(func(op errorfs.Op) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/backend/model"
 	"github.com/inmem-db/inmem/internal/embedded"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -43,7 +44,7 @@ func modelAuthority(_ testing.TB, clock *testClock) *authority {
 }
 
 func embeddedAuthority(t testing.TB, clock *testClock) *authority {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	a := &authority{crashes: true}
 	var e *embedded.DB
 	a.sweep = func() error {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/embedded"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
@@ -360,7 +361,7 @@ func reopen(t *testing.T, fs vfs.FS) (*inmem.DB, func()) {
 // R200, R202: what was Active when the process died is listed as interrupted, what had ended or was
 // closed in order is not; it can be taken up and ended, and that lasts.
 func TestR202ListedAfterACrash(t *testing.T) {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	d, closed := reopen(t, mem)
 	ctx := t.Context()
 	runs := map[string]*inmem.Run{}
@@ -413,9 +414,9 @@ func TestR202ListedAfterACrash(t *testing.T) {
 // R194: a crash at every file operation of a deletion, and of that of a tenant, leaves each run
 // whole or not at all; and what was begun can be finished.
 func TestR194CrashMidDelete(t *testing.T) {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	rng := rand.New(rand.NewPCG(1, 194))
-	var points []*vfs.MemFS
+	var points []*disktest.Disk
 	var mu sync.Mutex
 	var armed atomic.Bool
 	crash := errorfs.InjectorFunc(func(op errorfs.Op) error {

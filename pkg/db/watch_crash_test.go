@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/inmem-db/inmem/internal/embedded"
+	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -30,12 +31,12 @@ func TestWatchSurvivesCrashes(t *testing.T) {
 
 // toldBefore is a disk, and what had been told when it was copied.
 type toldBefore struct {
-	fs   *vfs.MemFS
+	fs   *disktest.Disk
 	told []told
 }
 
 func watchAndCrash(t *testing.T, mode embedded.Mode, kept int) {
-	mem := vfs.NewCrashableMem()
+	mem := disktest.New()
 	var mu sync.Mutex // guards what follows
 	var points []toldBefore
 	var so []told
