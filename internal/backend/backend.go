@@ -123,6 +123,14 @@ type Reader interface {
 	// and ctx is done.
 	Get(ctx context.Context, s *Scope, p codec.Primitive, key string, at uint64) (Record, error)
 
+	// GetPlain is Get for what most reads meet: the value of a key that exists, has no deadline and
+	// was written as a commit of this database at the version returned (its stamp), or the certainty
+	// that it never existed (version 0); hint is that of the Record. Below what is published only: a
+	// higher at means the newest that is. Whatever is not so simple, or not in memory, or what the
+	// authority does not like to tell, is not ok, and Get answers. It never waits and has no error.
+	GetPlain(s *Scope, p codec.Primitive, key string, at uint64) (
+		value []byte, version, hint uint64, ok bool)
+
 	// Scan walks the newest records at or below version at of every key in r, in key order or, with
 	// r.Reverse, against it. Tombstones are passed over; expiry is not judged here. The cursor must
 	// be closed. It is not safe for concurrent use, but any number of cursors may be open.

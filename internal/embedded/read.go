@@ -67,6 +67,22 @@ func (d *DB) Get(
 	return rec, nil
 }
 
+// GetPlain implements backend.Reader.
+func (d *DB) GetPlain(
+	s *backend.Scope, p codec.Primitive, key string, at uint64,
+) (value []byte, version, hint uint64, ok bool) {
+	st := d.state(s)
+	if st == nil || st.phase.Load() != scopeOpen || st.lineage.Load() != nil ||
+		st.horizons.Load() != nil || d.closed.Load() {
+		return nil, 0, 0, false
+	}
+	value, version, ref, ok := st.mem.Plain(byte(p), key, min(at, d.published.load()))
+	if ok && rand.Uint32()%hitSample == 0 {
+		d.counters.hits.Add(hitSample)
+	}
+	return value, version, uint64(ref), ok
+}
+
 // remembered answers from memory if that can tell. If it cannot, the record has at most a Hint: it
 // says that memory has the key, in other versions.
 func (st *scopeState) remembered(p codec.Primitive, key string, at uint64) (backend.Record, bool) {

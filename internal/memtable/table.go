@@ -89,6 +89,25 @@ func (s *Scope) Get(p byte, key string, at uint64) (Record, Ref, Answer) {
 	}
 }
 
+// Plain is Get for what most reads meet, a third faster because nothing but words is returned: the
+// value of a key whose newest record at or below at is an ordinary one, or the certainty that the
+// key is absent (version 0). Of anything else it says not ok, and Get tells. Any goroutine.
+func (s *Scope) Plain(p byte, key string, at uint64) (value []byte, version uint64, ref Ref, ok bool) {
+	if len(key) > maxKeyLen {
+		return nil, 0, 0, s.miss() == Absent
+	}
+	t := s.t
+	e, off, _, _ := t.find(t.index.hash(s.id, p, key), ident(s.id, p, len(key)), key)
+	if e == nil {
+		return nil, 0, 0, s.miss() == Absent // the mark is read after the lookup, see Get
+	}
+	version, value, ok = t.arena.plain(e, off, at)
+	if !ok || s.state.Load()&stateDropped != 0 {
+		return nil, 0, 0, false
+	}
+	return value, version, Ref(off), true
+}
+
 // Newest is Get of the newest record, whatever its version. Writer.
 func (s *Scope) Newest(p byte, key string) (Record, Ref, Answer) {
 	return s.Get(p, key, math.MaxUint64)

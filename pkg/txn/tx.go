@@ -269,6 +269,20 @@ func (t *Tx) get(ctx context.Context, s *backend.Scope, p codec.Primitive, key s
 	return entry(&r, t.now), nil
 }
 
+// plain is get where nothing speaks against the short way: not the first read, nothing written, and
+// the authority tells.
+func (t *Tx) plain(s *backend.Scope, p codec.Primitive, key string,
+) (value []byte, version uint64, ok bool) {
+	if t.untouched || len(t.writes.list) > 0 || len(t.events.list) > 0 || t.usable() != nil {
+		return nil, 0, false
+	}
+	value, version, hint, ok := t.m.b.GetPlain(s, p, key, t.snapshot)
+	if ok {
+		t.reads.add(backend.Read{Scope: s, Primitive: p, Key: key, Stamp: version, Hint: hint})
+	}
+	return value, version, ok
+}
+
 // pending is what a transaction sees of its own write.
 func pending(w *backend.Write) Entry {
 	if w.Op == backend.Delete {

@@ -175,7 +175,30 @@ func (w *world) read(
 	w.Helper()
 	r, err := w.b.Get(w.ctx, s, p, key, at)
 	require.NoError(w, err)
+	w.plain(s, p, key, at, r)
 	return r
+}
+
+// plain holds the short way against what Get said.
+func (w *world) plain(
+	s *backend.Scope, p codec.Primitive, key string, at uint64, r backend.Record,
+) {
+	w.Helper()
+	if at > w.b.Published() {
+		return
+	}
+	value, version, hint, ok := w.b.GetPlain(s, p, key, at)
+	if !ok {
+		return
+	}
+	require.Equal(w, r.Version, version)
+	require.Equal(w, r.Stamp, version)
+	require.Zero(w, r.Expiry)
+	require.False(w, r.Deleted)
+	if version != 0 {
+		require.Equal(w, string(r.Value), string(value))
+		require.NotZero(w, hint)
+	}
 }
 
 // pair is what a cursor stands on.

@@ -27,6 +27,13 @@ func (b *Backend) Get(
 	return b.at(keyOf(s, p, user), at), nil
 }
 
+// GetPlain implements backend.Reader: the model tells nothing twice.
+func (b *Backend) GetPlain(*backend.Scope, codec.Primitive, string, uint64) (
+	value []byte, version, hint uint64, ok bool,
+) {
+	return nil, 0, 0, false
+}
+
 // at is the newest record of a key at or below a version. Callers hold mu.
 func (b *Backend) at(k key, version uint64) backend.Record {
 	if chain := b.versions(k, version); len(chain) > 0 {

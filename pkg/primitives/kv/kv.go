@@ -72,11 +72,11 @@ type Entry struct {
 // bytes that are in memory. A value that is in memory is returned even if ctx is done.
 func (k KV) Get(ctx context.Context, key string) (codec.Value, bool, error) {
 	p, at := k.place(key)
-	e, err := k.scope.Get(ctx, p, at)
-	if err != nil || !e.Exists {
+	data, exists, err := k.scope.Value(ctx, p, at)
+	if err != nil || !exists {
 		return codec.Value{}, false, k.wrap("get", key, err)
 	}
-	v, err := codec.DecodeValue(e.Value)
+	v, err := codec.DecodeValue(data)
 	if err != nil {
 		return codec.Value{}, false, k.wrap("get", key, err)
 	}
@@ -129,8 +129,8 @@ func (k KV) GetMany(ctx context.Context, keys []string) (map[string]codec.Value,
 // Exists reports whether a key exists.
 func (k KV) Exists(ctx context.Context, key string) (bool, error) {
 	p, at := k.place(key)
-	e, err := k.scope.Get(ctx, p, at)
-	return e.Exists, k.wrap("exists", key, err)
+	_, exists, err := k.scope.Value(ctx, p, at)
+	return exists, k.wrap("exists", key, err)
 }
 
 // Put writes a value and returns the commit version (0 inside a transaction). A blind write never
