@@ -20,7 +20,7 @@ type room struct {
 
 	testUses    []string            // additionally in tests
 	testModules []string            // additionally in tests
-	onlyIn      map[string][]string // additionally in the one named file
+	onlyIn      map[string][]string // additionally in the one named file, modules too
 }
 
 // The names of the table.
@@ -28,6 +28,8 @@ const (
 	anything = "..."
 	pebble   = "github.com/cockroachdb/pebble/v2/..."
 	uuid     = "github.com/google/uuid"
+	cobra    = "github.com/spf13/cobra/..."
+	progress = "github.com/schollz/progressbar/v3"
 	sys      = "golang.org/x/sys/..."
 )
 
@@ -88,7 +90,14 @@ var house = []room{
 	{folder: "internal/sim", uses: []string{"pkg/...", "internal/backend/...", "internal/embedded"},
 		modules: forTestModules},
 
-	{folder: "cmd/*", uses: []string{"pkg/..."}, testUses: []string{anything},
+	// Of the commands only inmem has flags by a library; one file of it is Pebble's own tool.
+	{folder: "cmd/internal"},
+	{folder: "cmd/inmem", uses: []string{"pkg/...", "cmd/internal/..."},
+		modules:     []string{cobra, "github.com/spf13/pflag", progress, sys},
+		onlyIn:      map[string][]string{"tool.go": {pebble}},
+		testUses:    []string{anything},
+		testModules: []string{pebble}},
+	{folder: "cmd/*", uses: []string{"pkg/...", "cmd/internal/..."}, testUses: []string{anything},
 		testModules: []string{pebble}},
 	{folder: "examples", uses: []string{"pkg/..."}},
 	{folder: "docs", testUses: []string{anything}, testModules: []string{pebble}},
@@ -142,7 +151,7 @@ func mayImport(f *file, r room, folder, target string) bool {
 	}
 	local, own := strings.CutPrefix(target, module+"/")
 	if !own {
-		modules := r.modules
+		modules := slices.Concat(r.modules, r.onlyIn[f.base()])
 		if f.test {
 			modules = slices.Concat(modules, r.testModules, forTestModules)
 		}

@@ -29,6 +29,7 @@ var (
 		"internal/memtable":       20, // one file per structure and per path through them
 		"pkg/txn":                 28, // one file per part of a transaction
 		"pkg/db":                  60, // the front door: one file per noun
+		"cmd/inmem/internal/cli":  60, // one file per command
 		"cmd/inmem-bench":         20, // one file per workload
 		"pkg/transcript":          20, // one file per format, step of an import, and question
 		"pkg/primitives/runindex": 14, // records, queries, forks, care: one file per idea

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	inmem "github.com/inmem-db/inmem/pkg/db"
+)
+
+// latest is the word for the run that was begun last.
+const latest = "latest"
+
+// run finds a run by its id, by the beginning of an id that no other run has, or as "latest", the
+// one that was begun last.
+func (e *env) run(ctx context.Context, db *inmem.DB, name string) (*inmem.Run, error) {
+	if name == latest {
+		page, err := db.Runs().Query(ctx, inmem.RunQuery{Reverse: true, Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		if len(page.Runs) == 0 {
+			return nil, advise(notFoundf("there is no run in the database"),
+				"inmem begin starts one, inmem import brings some")
+		}
+		return db.Run(ctx, page.Runs[0].ID)
+	}
+	run, err := db.Run(ctx, strings.ToLower(name))
+	if err == nil || !errors.Is(err, inmem.ErrInvalidArgument) {
+		return run, err
+	}
+	id, err := byPrefix(ctx, db, name)
+	if err != nil {
+		return nil, err
+	}
+	return db.Run(ctx, id)
+}
+
+// byPrefix finds the one run whose id begins so.
+func byPrefix(ctx context.Context, db *inmem.DB, name string) (string, error) {
+	prefix := strings.ToLower(name)
+	if prefix == "" || strings.Trim(prefix, "0123456789abcdef-") != "" {
+		return "", advise(usagef("%q is not a run", name),
+			`name it by its id, by the beginning of it, or as "latest"; inmem runs lists them`)
+	}
+	var found []string
+	for info, err := range db.Runs().All(ctx, inmem.RunQuery{IncludeArchived: true}) {
+		if err != nil {
+			return "", err
+		}
+		if strings.HasPrefix(info.ID, prefix) {
+			found = append(found, info.ID)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", advise(notFoundf("no run has an id that begins with %s", name),
+			"inmem runs lists them")
+	case 1:
+		return found[0], nil
+	}
+	return "", advise(usagef("%d runs have an id that begins with %s", len(found), name),
+		"name more of it: %s, %s...", found[0], found[1])
+}
+
+// point finds a run at a version: RUN, RUN@VERSION or RUN@TIME. Without a version it is 0, which
+// stands for the newest.
+func (e *env) point(ctx context.Context, db *inmem.DB, text string) (inmem.Point, error) {
+	name, at, ok := strings.Cut(text, "@")
+	run, err := e.run(ctx, db, name)
+	if err != nil || !ok {
+		return inmem.Point{Run: run}, err
+	}
+	version, err := e.version(ctx, run, at)
+	return inmem.Point{Run: run, Version: version}, err
+}

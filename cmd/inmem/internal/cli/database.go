@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	inmem "github.com/inmem-db/inmem/pkg/db"
+)
+
+// marker is the file that every database directory has; see docs/format.md.
+const marker = "INMEM"
+
+// look opens the database for reading and calls fn with it.
+func (e *env) look(ctx context.Context, fn func(context.Context, *inmem.DB) error) error {
+	return e.change(ctx, fn)
+}
+
+// change opens the database for reading and writing and calls fn with it. When it returns, what fn
+// committed is on stable storage.
+func (e *env) change(ctx context.Context, fn func(context.Context, *inmem.DB) error) error {
+	if err := e.exists(); err != nil {
+		return err
+	}
+	return e.create(ctx, fn)
+}
+
+// create is change that makes the database if there is none.
+func (e *env) create(ctx context.Context, fn func(context.Context, *inmem.DB) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	db, err := inmem.Open(e.dir, options())
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(ctx, db), db.Close())
+}
+
+// options are those of a process that is there for one command: history is only removed by the
+// command that says so.
+func options() *inmem.Options { return &inmem.Options{RetentionInterval: -1} }
+
+// exists says what to do about a directory without a database.
+func (e *env) exists() error {
+	_, err := os.Stat(filepath.Join(e.dir, marker))
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	where := e.dir
+	if where == "." {
+		where = "the current directory"
+	}
+	return advise(notFoundf("there is no database in %s", where),
+		"name one with --db DIR or $%s; inmem init DIR makes one", environment)
+}

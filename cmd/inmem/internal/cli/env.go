@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/inmem-db/inmem/cmd/internal/show"
+)
+
+// env is what commands work with: where they read and write, the flags that all of them have, the
+// clock. Tests fill in their own.
+type env struct {
+	in     io.Reader
+	stdout io.Writer
+	err    io.Writer
+	now    func() time.Time
+	zone   *time.Location // of times that people read and write
+
+	dir    string // --db
+	json   bool   // --json
+	plain  bool   // --no-color
+	full   bool   // --full: values are not cut off
+	opened string // the directory that is open, for messages
+
+	out *bufio.Writer // over stdout; flushed at the end, and by stream
+}
+
+// execute runs a command line.
+func (e *env) execute(ctx context.Context, args []string) int {
+	e.out = bufio.NewWriter(e.stdout)
+	root := newRoot(e)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil || !isBrokenPipe(err) {
+		err = errors.Join(err, e.out.Flush())
+	}
+	return e.finish(ctx, err)
+}
+
+// style says whether output is coloured.
+func (e *env) style() show.Style {
+	if e.plain || e.json {
+		return show.Style{}
+	}
+	return show.StyleOf(e.stdout)
+}
+
+// terminal says whether progress may be drawn: on e.err, which is a terminal, for people.
+func (e *env) terminal() bool { return !e.json && show.IsTerminal(e.err) }
+
+// print writes one document: as JSON if that was asked for, else as text writes it.
+func (e *env) print(doc any, text func(w io.Writer) error) error {
+	if !e.json {
+		return text(e.out)
+	}
+	enc := json.NewEncoder(e.out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}
+
+// stream writes one document of many, as a line of JSON if that was asked for, and lets it be seen
+// at once.
+func (e *env) stream(doc any, text func(w io.Writer) error) error {
+	if !e.json {
+		return errors.Join(text(e.out), e.out.Flush())
+	}
+	enc := json.NewEncoder(e.out)
+	enc.SetEscapeHTML(false)
+	return errors.Join(enc.Encode(doc), e.out.Flush())
+}
