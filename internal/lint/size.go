@@ -24,7 +24,7 @@ const (
 // Packages with limits of their own, and why.
 var (
 	filesOf = map[string]int{
-		"pkg/codec":               24, // one file per kind of record
+		"pkg/codec":               26, // one file per kind of record
 		"internal/embedded":       64, // the engine: one file per path and per guarded danger
 		"internal/memtable":       20, // one file per structure and per path through them
 		"pkg/txn":                 28, // one file per part of a transaction
@@ -36,7 +36,7 @@ var (
 	}
 	exportedOf = map[string]int{
 		"pkg/db":           200, // the front door has the words of all primitives: one import
-		"pkg/codec":        180, // the alphabet of the disk: a maker and a reader per record
+		"pkg/codec":        210, // the alphabet of the disk: a maker and a reader per record
 		"pkg/transcript":   60,  // the words of formats, imports, and of four answers
 		"internal/backend": 70,  // the whole seam, errors included
 

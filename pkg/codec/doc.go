@@ -5,7 +5,7 @@
 //   - Tuples: an order-preserving encoding for index keys.
 //   - Values: Value, the eight kinds, as deterministic CBOR; conversion from and to Go and JSON.
 //   - Envelope: the flags around every stored value.
-//   - Records: CommitRecord, JournalRecord, ScopeRecord, EventRecord.
+//   - Records: CommitRecord, JournalRecord, ScopeRecord, EventRecord, VectorCollection, VectorRow.
 //   - Format: the format number and feature bits.
 //
 // # Rules for all decoders

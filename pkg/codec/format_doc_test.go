@@ -103,6 +103,12 @@ func (e example) decode(t *testing.T) (text string, again []byte) {
 		return e.decodeState()
 	case "event":
 		return e.decodeEvent(t)
+	case "vector":
+		return e.decodeVector(t)
+	case "collection":
+		return e.decodeCollection(t)
+	case "horizon":
+		return e.decodeHorizon(t)
 	default:
 		require.Equal(t, "tuple", e.kind)
 		elements, err := DecodeTuple(e.bytes)
@@ -193,6 +199,37 @@ func (e example) decodeEvent(t *testing.T) (string, []byte) {
 	return fmt.Sprintf("time %d type %q payload %s", r.Time, r.Type, payload), again
 }
 
+func (e example) decodeHorizon(t *testing.T) (string, []byte) {
+	r, err := DecodeHorizonRecord(e.bytes)
+	require.NoError(t, err)
+	var words []string
+	for _, h := range r.Horizons {
+		words = append(words, fmt.Sprintf("%s %d", h.Primitive, h.Version))
+	}
+	words = append(words, fmt.Sprint("first ", r.First))
+	if r.Pending {
+		words = append(words, "pending")
+	}
+	return strings.Join(words, ", "), AppendHorizonRecord(nil, r)
+}
+
+func (e example) decodeVector(t *testing.T) (string, []byte) {
+	r, err := DecodeVectorRow(e.bytes)
+	require.NoError(t, err)
+	again, err := AppendVectorRow(nil, r)
+	require.NoError(t, err)
+	return fmt.Sprintf("vector %v metadata %s", r.Vector, r.Metadata), again
+}
+
+func (e example) decodeCollection(t *testing.T) (string, []byte) {
+	c, err := DecodeVectorCollection(e.bytes)
+	require.NoError(t, err)
+	again, err := AppendVectorCollection(nil, c)
+	require.NoError(t, err)
+	return fmt.Sprintf("dimension %d metric %d index %d links %d candidates %d", c.Dimension,
+		c.Metric, c.Index, c.Links, c.Candidates), again
+}
+
 // The page says what the code does.
 func TestFormatPage(t *testing.T) {
 	examples := readExamples(t, "../../docs/format.md")
@@ -205,6 +242,6 @@ func TestFormatPage(t *testing.T) {
 			require.Equal(t, e.bytes, again)
 		})
 	}
-	require.Len(t, kinds, 9, "an example of every kind")
+	require.Len(t, kinds, 12, "an example of every kind")
 	require.Greater(t, len(examples), 20)
 }
