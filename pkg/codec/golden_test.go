@@ -38,7 +38,8 @@ func TestGoldenKeys(t *testing.T) {
 	}
 	e := AppendEventKey(nil, 42, 256)
 	PatchVersion(e, 258)
-	lines = append(lines, line("event 256 of scope 42", e))
+	lines = append(lines, line("event 256 of scope 42", e),
+		line("horizons of scope 42", HorizonKey(42)))
 	lower, upper := ScopeBounds(42)
 	lines = append(lines, line("lower bound of scope 42", lower),
 		line("upper bound of scope 42", upper))
@@ -115,6 +116,16 @@ func goldenScopeRecords(t testing.TB) []ScopeRecord {
 	}
 }
 
+func goldenHorizonRecords() []HorizonRecord {
+	return []HorizonRecord{
+		{},
+		{Horizons: []Horizon{{KV, 7}}},
+		{Horizons: []Horizon{{Cells, 258}, {KV, 300}}, First: 2, Pending: true},
+		{Horizons: []Horizon{{Cells, 1}, {KV, 1}, {Machines, 1}, {Traces, 1}, {Extensions, 1},
+			{Vectors, math.MaxUint64}}, First: math.MaxUint64},
+	}
+}
+
 func TestGoldenRecords(t *testing.T) {
 	var lines []string
 	for _, e := range []Envelope{{Payload: []byte{0x01}},
@@ -148,6 +159,9 @@ func TestGoldenRecords(t *testing.T) {
 		b, err := AppendScopeRecord(nil, r)
 		require.NoError(t, err)
 		lines = append(lines, line("scope record", b))
+	}
+	for _, r := range goldenHorizonRecords() {
+		lines = append(lines, line("horizon record", AppendHorizonRecord(nil, r)))
 	}
 	payload := encode(t, String("book a flight"))
 	digest := PayloadDigest(payload)

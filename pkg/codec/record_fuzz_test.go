@@ -80,6 +80,19 @@ func FuzzDecodeScopeRecord(f *testing.F) {
 	})
 }
 
+func FuzzDecodeHorizonRecord(f *testing.F) {
+	for _, r := range goldenHorizonRecords() {
+		f.Add(AppendHorizonRecord(nil, r))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := newReader("horizon record", b)
+		h, err := readHorizonRecord(&r)
+		if !refused(t, err) && r.ignored == 0 {
+			require.Equal(t, b, AppendHorizonRecord(nil, h))
+		}
+	})
+}
+
 func FuzzDecodeEventRecord(f *testing.F) {
 	b, err := AppendEventRecord(nil, EventRecord{Time: 1e18, Type: "tool_call", Payload: []byte{0xf6}})
 	require.NoError(f, err)

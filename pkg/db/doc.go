@@ -47,6 +47,14 @@
 // Batched (at the latest after 100 ms, the default), Async (after a second), None (never: the
 // database is in memory). Flush waits for all of it, TxOptions asks for Strict per transaction.
 //
+// # History
+//
+// Nothing that was committed is overwritten. At and AtTime show a run, or the whole database, as it
+// was; History tells what a key or cell was, Replay everything that happened, Diff where two runs
+// parted; Watch goes on with what happens. ExportRun and ImportRun carry a run with its history to
+// another database, Checkpoint and Restore the whole. All of it is kept unless SetRetention lets it
+// go: then what was removed answers ErrPruned, never something wrong. See docs/retention.md.
+//
 // # Errors
 //
 // See the table at the errors in this package. Absence is not an error.

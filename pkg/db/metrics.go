@@ -53,6 +53,9 @@ type Metrics struct {
 	// HistoryKeys and HistoryBytes are the entries of the store, and their bytes, that Replay,
 	// History and the like went over.
 	HistoryKeys, HistoryBytes uint64
+	// Pruned are the records that retention has removed, PrunedBytes their keys and values before
+	// compression.
+	Pruned, PrunedBytes uint64
 	// StoreBytes is the size of the database on disk.
 	StoreBytes int64
 
@@ -76,6 +79,7 @@ func (d *DB) Metrics() Metrics {
 
 		MemoryHits: s.MemtableHits, StoreReads: s.StoreReads, MemoryBytes: s.MemtableBytes,
 		MemoryKeys: s.MemtableKeys, Spilled: s.Spilled, HistoryKeys: s.HistoryKeys,
-		HistoryBytes: s.HistoryBytes, StoreBytes: s.StoreBytes,
+		HistoryBytes: s.HistoryBytes, Pruned: s.Pruned, PrunedBytes: s.PrunedBytes,
+		StoreBytes: s.StoreBytes,
 	}
 }

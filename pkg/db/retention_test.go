@@ -154,6 +154,8 @@ func TestR214KeepCommits(t *testing.T) {
 		require.Equal(t, w.run.ID(), r.Runs[0].Run)
 		require.Equal(t, versions[10], r.Runs[0].Earliest)
 		require.NotZero(t, r.Bytes)
+		require.Equal(t, r.Versions, w.Metrics().Pruned)
+		require.Equal(t, r.Bytes, w.Metrics().PrunedBytes)
 		mine.want(t, w.run, versions[10])
 		others.want(t, other, otherVersions[8])
 		all.want(t, kept, 0)
