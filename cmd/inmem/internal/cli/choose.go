@@ -66,11 +66,48 @@ func byPrefix(ctx context.Context, db *inmem.DB, name string) (string, error) {
 // point finds a run at a version: RUN, RUN@VERSION or RUN@TIME. Without a version it is 0, which
 // stands for the newest.
 func (e *env) point(ctx context.Context, db *inmem.DB, text string) (inmem.Point, error) {
-	name, at, ok := strings.Cut(text, "@")
+	return e.pointAt(ctx, db, text, "")
+}
+
+// pointAt is point with a flag --at, which means the same as what stands behind the @.
+func (e *env) pointAt(ctx context.Context, db *inmem.DB, text, at string) (inmem.Point, error) {
+	name, behind, ok := strings.Cut(text, "@")
+	if ok && at != "" {
+		return inmem.Point{}, usagef("%s and --at %s both say when", text, at)
+	}
+	if ok {
+		at = behind
+	}
 	run, err := e.run(ctx, db, name)
-	if err != nil || !ok {
-		return inmem.Point{Run: run}, err
+	if err != nil {
+		return inmem.Point{}, err
 	}
 	version, err := e.version(ctx, run, at)
 	return inmem.Point{Run: run, Version: version}, err
+}
+
+// viewing opens the database and calls fn with a view of a run: as it is now, or as it was at a
+// version or time.
+func (e *env) viewing(ctx context.Context, name, at string,
+	fn func(context.Context, *inmem.View) error) error {
+	return e.look(ctx, func(ctx context.Context, db *inmem.DB) error {
+		p, err := e.pointAt(ctx, db, name, at)
+		if err != nil {
+			return err
+		}
+		return e.view(ctx, p, fn)
+	})
+}
+
+// view calls fn with a view of a point.
+func (e *env) view(ctx context.Context, p inmem.Point,
+	fn func(context.Context, *inmem.View) error) error {
+	if p.Version == 0 {
+		return p.Run.View(ctx, func(v *inmem.View) error { return fn(ctx, v) })
+	}
+	v, err := p.Run.At(ctx, p.Version)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(ctx, v), v.Close())
 }

@@ -6,6 +6,21 @@ import "github.com/spf13/cobra"
 func commands(e *env) []*cobra.Command {
 	return []*cobra.Command{
 		newRunsCommand(e),
+		newGetCommand(e),
+
+		newBeginCommand(e),
+		newForkCommand(e),
+		newEndCommand(e),
+		newPauseCommand(e),
+		newResumeCommand(e),
+		newTagCommand(e),
+		newPutCommand(e),
+		newDeleteCommand(e),
+		newDeleteRunCommand(e),
+
+		newExportCommand(e),
+		newImportCommand(e), // with transcripts under it
+
 		newInitCommand(e),
 		newVersionCommand(e),
 	}

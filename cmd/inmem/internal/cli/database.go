@@ -28,10 +28,17 @@ func (e *env) change(ctx context.Context, fn func(context.Context, *inmem.DB) er
 
 // create is change that makes the database if there is none.
 func (e *env) create(ctx context.Context, fn func(context.Context, *inmem.DB) error) error {
+	return e.open(ctx, options(), fn)
+}
+
+// open is create with options.
+func (e *env) open(ctx context.Context, o *inmem.Options,
+	fn func(context.Context, *inmem.DB) error,
+) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	db, err := inmem.Open(e.dir, options())
+	db, err := inmem.Open(e.dir, o)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,8 @@ type queryFlags struct {
 	tenant, app, agent string
 	parent             string
 	since, until       string
-	interrupted, all   bool
+	interrupted        bool
+	archived           bool
 }
 
 // add makes the flags known to a command.
@@ -31,7 +32,7 @@ func (q *queryFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&q.until, "until", "", "only runs that began before this time")
 	f.BoolVar(&q.interrupted, "interrupted", false,
 		"only active runs whose process ended without closing the database")
-	f.BoolVar(&q.all, "all", false, "archived runs, too")
+	f.BoolVar(&q.archived, "archived", false, "archived runs, too")
 }
 
 // statuses are all there are, in the order of a run's life.
@@ -51,7 +52,7 @@ func parseStatus(name string) (inmem.Status, error) {
 // query is what the flags ask for, newest first.
 func (q *queryFlags) query(e *env) (inmem.RunQuery, error) {
 	r := inmem.RunQuery{
-		IncludeArchived: q.all, Interrupted: q.interrupted, Tags: q.tags,
+		IncludeArchived: q.archived, Interrupted: q.interrupted, Tags: q.tags,
 		Tenant: q.tenant, App: q.app, Agent: q.agent, Parent: q.parent, Reverse: true,
 	}
 	for _, name := range q.status {

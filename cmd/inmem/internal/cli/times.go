@@ -68,6 +68,9 @@ func (e *env) version(ctx context.Context, run *inmem.Run, text string) (uint64,
 		return 0, nil
 	}
 	if v, err := strconv.ParseUint(text, 10, 64); err == nil {
+		if v == 0 {
+			return 0, advise(usagef("there is nothing at version 0"), "versions begin with 1")
+		}
 		return v, nil
 	}
 	t, err := e.time(text)
@@ -79,7 +82,14 @@ func (e *env) version(ctx context.Context, run *inmem.Run, text string) (uint64,
 	if err != nil {
 		return 0, err
 	}
-	return view.Version(), view.Close()
+	if err := view.Close(); err != nil {
+		return 0, err
+	}
+	if view.Version() == 0 {
+		return 0, advise(notFoundf("run %s had no commit by %s", run.ID(), e.clock(t)),
+			"inmem show %s tells when it began", run.ID())
+	}
+	return view.Version(), nil
 }
 
 // clock shows a time to people; empty for the zero time.
