@@ -84,20 +84,20 @@ var plants = map[string]plant{
 	"package-files": {
 		bad: []map[string]string{many("pkg/txn", 29), many("pkg/codec", 100)},
 		good: []map[string]string{
-			many("pkg/vector", maxFiles),
+			many("internal/diff", maxFiles),
 			one("pkg/db/a_test.go", "package db\n"),
 		},
 	},
 	"exported-names": {
 		bad: []map[string]string{
-			one("pkg/vector/a.go", names(maxExported+1)),
+			one("internal/diff/a.go", names(maxExported+1)),
 			one("pkg/db/a.go", names(201)),
 		},
 		good: []map[string]string{
-			one("pkg/vector/a.go", names(maxExported)),
+			one("internal/diff/a.go", names(maxExported)),
 			one("pkg/db/a.go", names(200)),
-			{"pkg/vector/a_linux.go": names(maxExported), "pkg/vector/a_darwin.go": names(maxExported)},
-			one("pkg/vector/a_test.go", names(maxExported+1)),
+			{"internal/diff/a_linux.go": names(maxExported), "pkg/vector/a_darwin.go": names(maxExported)},
+			one("internal/diff/a_test.go", names(maxExported+1)),
 		},
 	},
 	"file-length": {

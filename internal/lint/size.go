@@ -31,6 +31,7 @@ var (
 		"pkg/db":                  60, // the front door: one file per noun
 		"cmd/inmem/internal/cli":  60, // one file per command
 		"cmd/inmem-bench":         20, // one file per workload
+		"pkg/vector":              28, // filters, and the index: one file per structure and path
 		"pkg/transcript":          20, // one file per format, step of an import, and question
 		"pkg/primitives/runindex": 14, // records, queries, forks, care: one file per idea
 	}
@@ -38,6 +39,7 @@ var (
 		"pkg/db":           200, // the front door has the words of all primitives: one import
 		"pkg/codec":        210, // the alphabet of the disk: a maker and a reader per record
 		"pkg/transcript":   60,  // the words of formats, imports, and of four answers
+		"pkg/vector":       70,  // kernels, metrics, filters and the index are one vocabulary
 		"internal/backend": 70,  // the whole seam, errors included
 
 		"pkg/primitives/runindex": 45, // with what forks and imports are made of

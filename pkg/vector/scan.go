@@ -1,0 +1,104 @@
+package vector
+
+import (
+	"math"
+	"math/bits"
+)
+
+// scan offers every row of slots [from, to) that is visible and allowed, four at a time.
+func (s *searcher) scan(from, to uint32) {
+	if s.k == 0 {
+		return
+	}
+	g := group{s: s}
+	for from < to {
+		end := min((from|chunkMask)+1, to)
+		c, row := s.rows.at(Slot(from))
+		g.chunk(c, Slot(from&^chunkMask))
+		last := row + (end - from)
+		if s.o.Allowed == nil {
+			for ; row < last; row++ {
+				if c.visible(row, s.o.At) {
+					g.add(row)
+				}
+			}
+		} else {
+			g.allowed(s.o.Allowed, row, last)
+		}
+		g.flush()
+		from = end
+	}
+}
+
+// group gathers rows of one chunk until there are enough for one call of the kernel.
+type group struct {
+	s     *searcher
+	c     *chunk
+	first Slot    // of the chunk
+	bound float32 // of every row of the chunk
+	rows  [4]uint32
+	n     int
+}
+
+func (g *group) chunk(c *chunk, first Slot) {
+	g.c, g.first = c, first
+	g.bound = g.s.q.bound(math.Float32frombits(c.maxNorm.Load()),
+		math.Float32frombits(c.maxErr.Load()))
+}
+
+// allowed adds the visible rows of [row, last) that are in the set.
+func (g *group) allowed(set *Bitmap, row, last uint32) {
+	base := int(g.first >> 6)
+	for w := row >> 6; w<<6 < last; w++ {
+		word := set.word(base + int(w))
+		if w == row>>6 {
+			word &= ^uint64(0) << (row & 63)
+		}
+		for ; word != 0; word &= word - 1 {
+			at := w<<6 | uint32(bits.TrailingZeros64(word))
+			if at >= last {
+				return
+			}
+			if g.c.visible(at, g.s.o.At) {
+				g.add(at)
+			}
+		}
+	}
+}
+
+func (g *group) add(row uint32) {
+	g.rows[g.n] = row
+	g.n++
+	if g.n == len(g.rows) {
+		g.flush()
+	}
+}
+
+// flush offers what is gathered.
+func (g *group) flush() {
+	s, c, dim := g.s, g.c, g.s.ix.config.Dim
+	s.info.Rows += g.n
+	if g.n == 4 {
+		dots := DotInt84(s.q.code, c.code(g.rows[0], dim), c.code(g.rows[1], dim),
+			c.code(g.rows[2], dim), c.code(g.rows[3], dim))
+		for i, row := range g.rows {
+			g.offer(row, dots[i])
+		}
+	} else {
+		for _, row := range g.rows[:g.n] {
+			g.offer(row, DotInt8(s.q.code, c.code(row, dim)))
+		}
+	}
+	g.n = 0
+}
+
+// offer drops most rows by the bound of the chunk, without looking at their own.
+func (g *group) offer(row uint32, dot int32) {
+	s := g.s
+	m := &g.c.meta[row]
+	e := s.q.estimate(dot, m)
+	if len(s.lows) == s.k && e+g.bound < s.lows[0] {
+		return
+	}
+	s.offer(g.first+Slot(row), e, s.q.bound(m.norm, m.err))
+}
