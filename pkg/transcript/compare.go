@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -115,6 +116,18 @@ type ComparedRun struct {
 	path   []taken
 
 	_ struct{}
+}
+
+// Path yields the steps of the run in the order in which it took them, and whether the call failed:
+// those that Compare looked at.
+func (r *ComparedRun) Path() iter.Seq2[Step, bool] {
+	return func(yield func(Step, bool) bool) {
+		for _, t := range r.path {
+			if !yield(t.step, t.failed) {
+				return
+			}
+		}
+	}
 }
 
 // taken is a step of one run.

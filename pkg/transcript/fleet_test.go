@@ -2,6 +2,7 @@ package transcript_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +171,12 @@ steps that tell      passed  failed
 	require.Equal(t, "0.1", names[c.Divergences[1].Failed[0].Runs[0]])
 	require.Equal(t, 2, c.Runs[0].Steps)
 	require.Len(t, c.Tree.Next[0].Next[0].Step.Digest, 12)
+	var path []string
+	for step, failed := range c.Runs[1].Path() {
+		path = append(path, fmt.Sprint(step, failed))
+	}
+	require.Equal(t, []string{`get_booking {"id":"B1"}false`,
+		`set_seat {"id":"B1","seat":"4B"}true`}, path)
 
 	// By tool both took the same steps: how they parted is not to be seen.
 	c, err = transcript.Compare(t.Context(), d, q, transcript.CompareOptions{Match: transcript.ByTool})
