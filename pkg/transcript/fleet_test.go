@@ -175,8 +175,8 @@ steps that tell      passed  failed
 	for step, failed := range c.Runs[1].Path() {
 		path = append(path, fmt.Sprint(step, failed))
 	}
-	require.Equal(t, []string{`get_booking {"id":"B1"}false`,
-		`set_seat {"id":"B1","seat":"4B"}true`}, path)
+	require.Equal(t, []string{`get_booking {"id":"B1"} false`,
+		`set_seat {"id":"B1","seat":"4B"} true`}, path)
 
 	// By tool both took the same steps: how they parted is not to be seen.
 	c, err = transcript.Compare(t.Context(), d, q, transcript.CompareOptions{Match: transcript.ByTool})

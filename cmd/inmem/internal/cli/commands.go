@@ -8,6 +8,11 @@ func commands(e *env) []*cobra.Command {
 		newRunsCommand(e),
 		newGetCommand(e),
 
+		newTasksCommand(e),
+		newToolsCommand(e),
+		newSlowestCommand(e),
+		newCompareCommand(e),
+
 		newBeginCommand(e),
 		newForkCommand(e),
 		newEndCommand(e),

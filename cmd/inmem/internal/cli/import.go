@@ -54,6 +54,7 @@ The database is made if there is none.`,
 			})
 		},
 	}
+	c.AddCommand(newTranscriptsCommand(e))
 	c.Flags().StringVar(&f.options.ID, "id", "", "give the run another id")
 	c.Flags().StringVar(&f.options.Tenant, "tenant", "", "put the runs under this tenant")
 	c.Flags().StringVar(&f.options.App, "app", "", "put the runs under this app")
