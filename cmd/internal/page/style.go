@@ -32,6 +32,7 @@ code, .mono { font:.88em/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, "De
 .facts dd { margin:0; font-size:1.35rem; font-weight:600; font-variant-numeric:tabular-nums; }
 figure { margin:.6rem 0 1.2rem; overflow-x:auto; }
 svg { display:block; max-width:100%; height:auto; }
+td svg { margin-top:.3em; }
 svg text { fill:var(--ink); font:12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans",
   sans-serif; font-variant-numeric:tabular-nums; }
 svg text.dim { fill:var(--dim); }

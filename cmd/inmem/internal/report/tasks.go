@@ -45,7 +45,7 @@ func Tasks(tasks []transcript.Task) *page.Page {
 	p.Sections = []page.Section{
 		{Title: "Every trial", Lead: "A column is a task, a square is a trial: the first at the bottom. " +
 			"What failed is hatched.", Body: []page.Node{trialsPlot(tasks, t), outcomes(t.other)}},
-		{Title: "How many trials passed", Lead: "Tasks by the share of their trials that passed.",
+		{Title: "How many trials passed", Lead: "How many tasks there are of which so many trials passed.",
 			Body: []page.Node{sharesPlot(tasks)}},
 	}
 	if never > 0 {
@@ -102,27 +102,13 @@ func square(status string, x, y, size float64) []page.Node {
 	return []page.Node{page.Rect("other", x, y, size, size)}
 }
 
-// sharesPlot draws how many tasks passed in none of their trials, in a quarter...
+// sharesPlot draws how many tasks passed in how many of their trials: exactly, if all have the same
+// few, else by their share.
 func sharesPlot(tasks []transcript.Task) page.Node {
-	names := []string{"none", "up to a quarter", "up to a half", "up to three quarters",
-		"more, not all", "all"}
+	names, of := classes(tasks)
 	counts := make([]int, len(names))
 	for i := range tasks {
-		x := &tasks[i]
-		switch rate := ratio(x.Passed, x.Trials); {
-		case x.Passed == 0:
-			counts[0]++
-		case x.Passed == x.Trials:
-			counts[5]++
-		case rate <= 0.25:
-			counts[1]++
-		case rate <= 0.5:
-			counts[2]++
-		case rate <= 0.75:
-			counts[3]++
-		default:
-			counts[4]++
-		}
+		counts[of(&tasks[i])]++
 	}
 	most := 1
 	for _, n := range counts {
@@ -135,9 +121,35 @@ func sharesPlot(tasks []transcript.Task) page.Node {
 		parts = append(parts, page.Label("", 150, y+15, "end", names[i]),
 			page.Rect("bar", 160, y+3, 420*ratio(n, most), 16),
 			page.Label("dim", 166+420*ratio(n, most), y+15, "start", show.Grouped(n)))
-		says += fmt.Sprintf(" %s %d;", names[i], n)
+		says += fmt.Sprintf(" %s: %d.", names[i], n)
 	}
 	return page.Plot(640, float64(len(names))*24, says, parts...)
+}
+
+// classes are the classes of sharesPlot by their names, and which of them a task is in.
+func classes(tasks []transcript.Task) ([]string, func(*transcript.Task) int) {
+	trials, same := tasks[0].Trials, true
+	for i := range tasks {
+		same = same && tasks[i].Trials == trials
+	}
+	if same && trials <= 10 {
+		names := make([]string, trials+1)
+		for i := range names {
+			names[i] = fmt.Sprintf("%d of %d", i, trials)
+		}
+		return names, func(x *transcript.Task) int { return x.Passed }
+	}
+	names := []string{"none", "up to a quarter", "up to a half", "up to three quarters",
+		"more, not all", "all"}
+	return names, func(x *transcript.Task) int {
+		switch {
+		case x.Passed == 0:
+			return 0
+		case x.Passed == x.Trials:
+			return len(names) - 1
+		}
+		return min(1+(4*x.Passed-1)/x.Trials, len(names)-2)
+	}
 }
 
 func neverSection(tasks []transcript.Task) page.Section {

@@ -52,7 +52,7 @@ func Tools(r *transcript.ToolReport) *page.Page {
 	}
 	if tasks := tasksOf(r.ByTask); len(tasks) > 1 {
 		p.Sections = append(p.Sections, page.Section{Title: "Tools of every task",
-			Lead: "The darker, the more calls; a hatched triangle says that some of them failed.",
+			Lead: "The stronger the shade, the more calls; a hatched triangle: some of them failed.",
 			Body: []page.Node{matrix(r, tasks), byTaskTable(r.ByTask)}})
 	}
 	return p
