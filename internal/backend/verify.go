@@ -84,7 +84,8 @@ type SizeInfo struct {
 	// Disk is about what it takes in tables, by primitive, index entries apart, compressed. What is
 	// still in the log is not in it.
 	Disk map[codec.Primitive]uint64
-	// Commits and Events are the numbers of its own ones, not of what a fork inherits.
+	// Commits and Events are how many it has. Of a fork that has none of its own they are 0, else
+	// those that it inherits count, too.
 	Commits, Events uint64
 }
 
@@ -114,7 +115,8 @@ type Inspector interface {
 	// memory for about a hundred bytes per scope.
 	Check(ctx context.Context, o CheckOptions, report func(Problem)) (CheckInfo, error)
 
-	// Sizes calls f for every scope, in the order of their numbers, with the system scope first.
+	// Sizes calls f for every scope, in the order of the keys of their records, behind the system
+	// scope, as they are now: not a consistent cut.
 	// Errors: ErrClosed, ErrStorage, codec.ErrCorrupt, the context's, and that of f. Cost: some looks
 	// into the indexes of tables for every scope.
 	Sizes(ctx context.Context, f func(SizeInfo) error) error

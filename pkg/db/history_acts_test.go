@@ -267,6 +267,7 @@ func (h *history) compare(what string, hs hands, m *mirror) {
 
 // healthy compares all indexes with what they are made from.
 func (h *history) healthy() {
+	h.verify()
 	for _, name := range slices.Concat(h.m.names(true), h.m.names(false)) {
 		p := h.direct(nil).place(name)
 		events, err := p.Events().VerifyIndex(h.ctx)
