@@ -13,8 +13,8 @@ import (
 // the first panics as an index out of range does, and what is behind that length is ignored.
 //
 // A float32 result is rounded in an order of additions that depends on the level in use (see
-// Kernels): the same bits for the same rows within one level, up to a relative error of about
-// len/16 roundings of the sum of absolute terms between two. NaN and infinities of the rows go
+// Kernels): the same bits for the same rows within one level, and at every level off the exact sum
+// by no more than (len/8+8)/2²⁴ of the sum of the absolute terms. NaN and infinities of the rows go
 // where float arithmetic carries them; finite rows whose terms pass the largest float32 give an
 // infinity (or, if both signs do, NaN). Results of int8 rows are exact and the same everywhere.
 
@@ -40,9 +40,9 @@ func DotInt8(a, b []int8) int32 { return kernel.DotInt8(a, b) }
 func DotInt84(q, a, b, c, d []int8) (r [4]int32) { return kernel.DotInt84(q, a, b, c, d) }
 
 // Kernels names the loops that this process uses: "portable", or what the CPU offers beyond it
-// ("avx2", "avx512", "avx512vnni", "neon"). The environment variable INMEM_KERNELS forces one, read
-// once at the start of the process; a name that is unknown, or a level that this CPU does not have,
-// is ignored.
+// ("avx2", "avx512", "avx512vnni" on amd64; elsewhere there is nothing beyond it yet). The
+// environment variable INMEM_KERNELS forces one, read once at the start of the process; a name that
+// is unknown, or a level that this CPU does not have, is ignored.
 func Kernels() string { return kernel.Level() }
 
 // Normalize writes src, scaled to length 1, to dst and returns the length that src had. The two

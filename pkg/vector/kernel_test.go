@@ -48,6 +48,21 @@ func TestKernelsShorterRowPanics(t *testing.T) {
 	}
 }
 
+func TestKernelsAllocateNothing(t *testing.T) {
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		// Rows on the stack stay there.
+		var a, b [100]float32
+		var p, q [100]int8
+		a[0], b[0], p[0], q[0] = 1, 2, 3, 4
+		sum := DotProduct(a[:], b[:]) + SquaredL2(a[:], b[:]) + Normalize(a[:], b[:])
+		sum += DotProduct4(a[:], b[:], b[:], b[:], b[:])[3] + SquaredL24(a[:], b[:], b[:], b[:], b[:])[0]
+		n := DotInt8(p[:], q[:]) + DotInt84(p[:], q[:], q[:], q[:], q[:])[2]
+		if sum == 0 || n != 24 {
+			t.Fail()
+		}
+	}))
+}
+
 func TestNormalize(t *testing.T) {
 	src := []float32{3, 0, -4}
 	dst := make([]float32, 3)

@@ -59,3 +59,21 @@ func dotInt8Portable(a, b []int8) int32 {
 	}
 	return (s0 + s1) + (s2 + s3)
 }
+
+func dot4Portable(q, a, b, c, d []float32) [4]float32 {
+	return [4]float32{dotPortable(q, a), dotPortable(q, b), dotPortable(q, c), dotPortable(q, d)}
+}
+
+func squaredL24Portable(q, a, b, c, d []float32) [4]float32 {
+	return [4]float32{
+		squaredL2Portable(q, a), squaredL2Portable(q, b),
+		squaredL2Portable(q, c), squaredL2Portable(q, d),
+	}
+}
+
+func dotInt84Portable(q, a, b, c, d []int8) [4]int32 {
+	return [4]int32{
+		dotInt8Portable(q, a), dotInt8Portable(q, b),
+		dotInt8Portable(q, c), dotInt8Portable(q, d),
+	}
+}
