@@ -42,7 +42,7 @@ type group struct {
 
 func (g *group) chunk(c *chunk, first Slot) {
 	g.c, g.first = c, first
-	g.bound = g.s.q.bound(math.Float32frombits(c.maxNorm.Load()),
+	g.bound = g.s.aim.q.bound(math.Float32frombits(c.maxNorm.Load()),
 		math.Float32frombits(c.maxErr.Load()))
 }
 
@@ -79,14 +79,14 @@ func (g *group) flush() {
 	s, c, dim := g.s, g.c, g.s.ix.config.Dim
 	s.info.Rows += g.n
 	if g.n == 4 {
-		dots := DotInt84(s.q.code, c.code(g.rows[0], dim), c.code(g.rows[1], dim),
+		dots := DotInt84(s.aim.q.code, c.code(g.rows[0], dim), c.code(g.rows[1], dim),
 			c.code(g.rows[2], dim), c.code(g.rows[3], dim))
 		for i, row := range g.rows {
 			g.offer(row, dots[i])
 		}
 	} else {
 		for _, row := range g.rows[:g.n] {
-			g.offer(row, DotInt8(s.q.code, c.code(row, dim)))
+			g.offer(row, DotInt8(s.aim.q.code, c.code(row, dim)))
 		}
 	}
 	g.n = 0
@@ -96,9 +96,9 @@ func (g *group) flush() {
 func (g *group) offer(row uint32, dot int32) {
 	s := g.s
 	m := &g.c.meta[row]
-	e := s.q.estimate(dot, m)
+	e := s.aim.q.estimate(dot, m)
 	if len(s.lows) == s.k && e+g.bound < s.lows[0] {
 		return
 	}
-	s.offer(g.first+Slot(row), e, s.q.bound(m.norm, m.err))
+	s.offer(g.first+Slot(row), e, s.aim.q.bound(m.norm, m.err))
 }

@@ -45,30 +45,40 @@ type searcher struct {
 	ix   *slotIndex
 	rows *rows
 	n    uint32 // slots that this search sees
+
+	// What it sees of the graph, loaded before n: n covers it.
+	top    uint64
+	uppers uint32
+	linked uint32
+	nodes  *nodes
+
 	o    SearchOptions
 	k    int
 	info SearchInfo
-	q    query
+	aim  aim // at the query; nothing is extended
+	beam beam
 
 	cands []candidate
 	lows  []float32 // min-heap: the best k of what rows are at least worth
 	hits  []Hit     // heap, worst on top
 	fetch []float32
-	walk  walker
 }
 
 func (s *searcher) begin(ix *slotIndex, q []float32, o *SearchOptions) {
 	s.ix, s.o = ix, *o
+	s.top, s.uppers = ix.graph.top.Load(), ix.graph.uppers.Load()
+	s.linked, s.nodes = ix.graph.linked.Load(), ix.graph.nodes.Load()
 	s.n = ix.n.Load()
 	s.rows = ix.rows.Load()
 	s.k = min(o.K, int(s.n))
 	s.info = SearchInfo{}
-	s.q.set(ix.config.Metric, q)
+	s.aim.q.set(ix.config.Metric, q)
 }
 
 // end lets go of what must not be kept alive by the pool, and of scratch of unusual size.
 func (s *searcher) end() {
-	s.ix, s.rows, s.o.Allowed = nil, nil, nil
+	s.ix, s.rows, s.nodes, s.o.Allowed = nil, nil, nil, nil
+	s.beam.rows, s.beam.nodes = nil, nil
 	const most = 1 << 16
 	if cap(s.cands) > most {
 		s.cands = nil
@@ -115,7 +125,7 @@ func (s *searcher) rank() error {
 		return int(int64(a.slot) - int64(b.slot))
 	})
 	for _, c := range s.cands {
-		if len(s.hits) == s.k && c.most < s.hits[0].Score+s.q.offset() {
+		if len(s.hits) == s.k && c.most < s.hits[0].Score+s.aim.q.offset() {
 			break
 		}
 		row, err := s.vector(c.slot)
@@ -123,7 +133,7 @@ func (s *searcher) rank() error {
 			return err
 		}
 		s.info.Ranked++
-		s.push(Hit{c.slot, score(s.q.metric, s.q.row, row)})
+		s.push(Hit{c.slot, score(s.aim.q.metric, s.aim.q.row, row)})
 	}
 	return nil
 }
@@ -145,7 +155,7 @@ func (s *searcher) vector(slot Slot) ([]float32, error) {
 	if err := s.ix.config.Fetch(s.rows.id(c.ids[row]), c.born[row], v); err != nil {
 		return nil, fmt.Errorf("fetch slot %d: %w", slot, err)
 	}
-	held(s.q.metric, v)
+	held(s.aim.q.metric, v)
 	return v, nil
 }
 

@@ -2,7 +2,6 @@ package vector
 
 import (
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 
@@ -234,25 +233,4 @@ func (ix *slotIndex) wantsGraph(n int) bool {
 		return true
 	}
 	return n > ix.config.flatRows() || ix.graph.linked.Load() > 0
-}
-
-// visibleAt counts the rows that are visible at a version and allowed, from a sample if there are
-// many: the same one every time.
-func (ix *slotIndex) visibleAt(r *rows, n uint32, o *SearchOptions) int {
-	const sample = 512
-	step := max(n/sample, 1)
-	var seen, asked int
-	for at := uint32(0); at < n; at += step {
-		// Not every step-th: what is visible may follow a pattern of its own.
-		s := min(at+uint32(mix(uint64(at))%uint64(step)), n-1)
-		asked++
-		c, row := r.at(Slot(s))
-		if c.visible(row, o.At) && (o.Allowed == nil || o.Allowed.Contains(Slot(s))) {
-			seen++
-		}
-	}
-	if asked == 0 {
-		return 0
-	}
-	return int(math.Ceil(float64(seen) / float64(asked) * float64(n)))
 }

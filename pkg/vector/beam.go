@@ -1,0 +1,326 @@
+package vector
+
+import (
+	"math"
+	"slices"
+	"sync/atomic"
+)
+
+// beam walks over the graph from nodes to their neighbours, nearest first, and keeps the ef best
+// that it accepts. It is the scratch of one searcher or linker.
+//
+// A node and its distance are one word, so that comparing is one instruction and ties go by node:
+// the distance in the upper half, as an integer of the same order.
+type beam struct {
+	rows   *rows
+	nodes  *nodes
+	dim    int
+	slots  uint32 // slots that this walk sees
+	uppers uint32 // and upper nodes
+	level  int
+	aim    *aim
+
+	// What is accepted: all rows if o is nil, else those that are visible and allowed below linked.
+	o      *SearchOptions
+	linked uint32
+
+	ef       int
+	limit    int     // rows to compare at most; 0 = any number
+	compared int     // rows compared
+	twoHop   bool    // go over accepted rows only
+	share    float64 // of accepted rows elsewhere, while it is to be judged; else 0
+	passed   int     // rows accepted among the first compared, while it is to be judged
+	asked    int     // those rows
+
+	seen []uint64 // bit per node
+	near []uint64 // min-heap: to be expanded
+	best []uint64 // max-heap
+	four [4]uint32
+	held int // in four
+}
+
+// nearness turns an estimate into the upper half of a key: smaller is nearer.
+func nearness(estimate float32) uint64 {
+	b := math.Float32bits(-estimate)
+	if b>>31 != 0 {
+		b = ^b
+	} else {
+		b |= 1 << 31
+	}
+	return uint64(b) << 32
+}
+
+// estimateOf is the inverse.
+func estimateOf(key uint64) float32 {
+	b := uint32(key >> 32)
+	if b>>31 != 0 {
+		b &^= 1 << 31
+	} else {
+		b = ^b
+	}
+	return -math.Float32frombits(b)
+}
+
+// start empties the beam for a walk on a level.
+func (b *beam) start(level, ef int) {
+	nodes := b.slots
+	if level > 0 {
+		nodes = b.uppers
+	}
+	words := int(nodes+63) / 64
+	if cap(b.seen) < words {
+		b.seen = make([]uint64, words+words/4)
+	}
+	b.seen = b.seen[:words]
+	clear(b.seen)
+	b.level, b.ef, b.held, b.passed, b.asked = level, ef, 0, 0, 0
+	b.near, b.best = b.near[:0], b.best[:0]
+}
+
+// enter begins at a node.
+func (b *beam) enter(node uint32) {
+	if !b.see(node) {
+		return
+	}
+	b.gather(node)
+	b.compare()
+}
+
+// see marks a node and tells whether it was new.
+func (b *beam) see(node uint32) bool {
+	bit := uint64(1) << (node & 63)
+	word := &b.seen[node>>6]
+	if *word&bit != 0 {
+		return false
+	}
+	*word |= bit
+	return true
+}
+
+// run walks until the nearest node that is left is farther than the worst of the best, and tells
+// whether it got there within the limit.
+func (b *beam) run() bool {
+	for len(b.near) > 0 {
+		var key uint64
+		key, b.near = popNear(b.near)
+		if len(b.best) == b.ef && key > b.best[0] {
+			break
+		}
+		b.expand(uint32(key))
+		if b.limit > 0 && b.compared > b.limit {
+			return false
+		}
+		if b.share > 0 && b.asked >= judged {
+			b.twoHop = float64(b.passed) >= b.share/2*float64(b.asked)
+			b.share = 0
+		}
+	}
+	return true
+}
+
+// judged is how many rows a walk compares before the filter is judged by them.
+const judged = 200
+
+// expand compares the new neighbours of a node.
+func (b *beam) expand(node uint32) {
+	list := b.nodes.links(node, b.level)
+	bound := b.slots
+	if b.level > 0 {
+		bound = b.uppers
+	}
+	for i := range list {
+		next := atomic.LoadUint32(&list[i])
+		if next == noLink {
+			break
+		}
+		if next >= bound || !b.see(next) {
+			continue
+		}
+		if b.twoHop && !b.accepts(next) {
+			b.beyond(next)
+			continue
+		}
+		b.gather(next)
+	}
+	b.compare()
+}
+
+// beyond gathers the accepted neighbours of a node that is not.
+func (b *beam) beyond(node uint32) {
+	list := b.nodes.links(node, 0)
+	for i := range list {
+		next := atomic.LoadUint32(&list[i])
+		if next == noLink {
+			return
+		}
+		if next < b.slots && b.seen[next>>6]>>(next&63)&1 == 0 && b.accepts(next) {
+			b.see(next)
+			b.gather(next)
+		}
+	}
+}
+
+func (b *beam) gather(node uint32) {
+	b.four[b.held] = node
+	b.held++
+	if b.held == len(b.four) {
+		b.compare()
+	}
+}
+
+// compare takes what is gathered into the beam.
+func (b *beam) compare() {
+	n := b.held
+	b.held = 0
+	b.compared += n
+	var codes [4][]int8
+	var metas [4]*rowMeta
+	for i, node := range b.four[:n] {
+		c, row := b.rows.at(b.nodes.slot(node, b.level))
+		codes[i], metas[i] = c.code(row, b.dim), &c.meta[row]
+	}
+	if n == 4 {
+		dots := DotInt84(b.aim.q.code, codes[0], codes[1], codes[2], codes[3])
+		for i, node := range b.four {
+			b.take(node, b.aim.estimate(dots[i], metas[i]))
+		}
+		return
+	}
+	for i, node := range b.four[:n] {
+		b.take(node, b.aim.estimate(DotInt8(b.aim.q.code, codes[i]), metas[i]))
+	}
+}
+
+func (b *beam) take(node uint32, estimate float32) {
+	key := nearness(estimate) | uint64(node)
+	full := len(b.best) == b.ef
+	if b.share > 0 {
+		b.asked++
+		if b.accepts(node) {
+			b.passed++
+		}
+	}
+	if full && key > b.best[0] {
+		return
+	}
+	b.near = pushNear(b.near, key)
+	switch {
+	case !b.accepts(node):
+	case full:
+		b.best[0] = key
+		sinkBest(b.best)
+	default:
+		b.best = pushBest(b.best, key)
+	}
+}
+
+// accepts tells whether a node may be among the best.
+func (b *beam) accepts(node uint32) bool {
+	if b.o == nil {
+		return true
+	}
+	if node >= b.linked || b.o.Allowed != nil && !b.o.Allowed.Contains(Slot(node)) {
+		return false
+	}
+	c, row := b.rows.at(Slot(node))
+	return c.visible(row, b.o.At)
+}
+
+// descend goes greedily down from the top to a level and returns the node there.
+func (b *beam) descend(top uint64, to int) uint32 {
+	node, level := uint32(top), int(top>>32)
+	if level == 0 {
+		return 0 // nobody is above level 0: any slot is as good as the first
+	}
+	o := b.o
+	b.o = nil
+	for ; level > to; level-- {
+		b.start(level, 1)
+		b.enter(node)
+		b.run()
+		node = uint32(b.best[0])
+		if level == 1 {
+			node = uint32(b.nodes.slot(node, 1))
+		}
+	}
+	b.o = o
+	return node
+}
+
+// sortBest orders the best, nearest first; they are no heap any more.
+func (b *beam) sortBest() []uint64 {
+	slices.Sort(b.best)
+	return b.best
+}
+
+func pushNear(heap []uint64, key uint64) []uint64 {
+	heap = append(heap, key)
+	i := len(heap) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if heap[up] <= key {
+			break
+		}
+		heap[i] = heap[up]
+		i = up
+	}
+	heap[i] = key
+	return heap
+}
+
+func popNear(heap []uint64) (uint64, []uint64) {
+	least := heap[0]
+	n := len(heap) - 1
+	key := heap[n]
+	heap = heap[:n]
+	i := 0
+	for 2*i+1 < n {
+		down := 2*i + 1
+		if down+1 < n && heap[down+1] < heap[down] {
+			down++
+		}
+		if key <= heap[down] {
+			break
+		}
+		heap[i] = heap[down]
+		i = down
+	}
+	if n > 0 {
+		heap[i] = key
+	}
+	return least, heap
+}
+
+func pushBest(heap []uint64, key uint64) []uint64 {
+	heap = append(heap, key)
+	i := len(heap) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if heap[up] >= key {
+			break
+		}
+		heap[i] = heap[up]
+		i = up
+	}
+	heap[i] = key
+	return heap
+}
+
+// sinkBest restores the heap below its top.
+func sinkBest(heap []uint64) {
+	n := len(heap)
+	key := heap[0]
+	i := 0
+	for 2*i+1 < n {
+		down := 2*i + 1
+		if down+1 < n && heap[down+1] > heap[down] {
+			down++
+		}
+		if key >= heap[down] {
+			break
+		}
+		heap[i] = heap[down]
+		i = down
+	}
+	heap[i] = key
+}

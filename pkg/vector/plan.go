@@ -1,0 +1,191 @@
+package vector
+
+import "math/bits"
+
+// How a search with a filter, or on an old view, is answered. c is the number of rows that are
+// visible and allowed (exact, or estimated where counting would cost more than it saves), n that of
+// all rows.
+//
+//   - few rows (c codes are no more than FlatBytes), a walk that is nearly as wide as c: scan them
+//   - most rows (c above walkShare of n): walk over all, keep those that are allowed
+//   - between: begin to walk; when the rows around the query are allowed about as often as
+//     elsewhere, go on over allowed rows only (two-hop), else on as before; scan after all when as
+//     many rows were compared as would have cost a scan
+//
+// A walk that finds fewer than k is followed by a scan, so there are always min(k, c) hits.
+const (
+	defaultEf = 128
+
+	// walkShare: above it most neighbours of a row are allowed, and two-hop saves nothing.
+	walkShare = 0.4
+	// stepCost is how many rows a scan compares in the time that a walk compares one.
+	stepCost = 3
+	// wide is how many rows a walk compares for each one of its width, about.
+	wide = 10
+)
+
+// run answers a search: it makes candidates of the rows that may be hits.
+func (s *searcher) run() {
+	if s.o.Strategy == Scan || s.linked == 0 {
+		s.info.Strategy, s.info.Why = Scan, whyAsked
+		if s.o.Strategy != Scan {
+			s.info.Why = "no graph"
+		}
+		s.scan(0, s.n)
+		return
+	}
+	s.info.Tail = int(s.n - s.linked)
+	s.scan(s.linked, s.n)
+	p := s.choose()
+	s.info.Strategy, s.info.Why = p.strategy, p.why
+	if p.strategy != Scan {
+		if p.why = s.walk(p); p.why == "" {
+			return
+		}
+	}
+	s.info.Strategy, s.info.Why = Scan, p.why
+	s.scan(0, s.linked)
+}
+
+// plan is what the planner decided.
+type plan struct {
+	strategy Strategy
+	why      string
+	limit    int     // rows that the walk may compare; 0 = any number
+	share    float64 // allowed and visible among all rows, to be compared with those around the query; 0 = not
+}
+
+// The reasons that are given in more than one place.
+const (
+	whyAsked = "asked for"
+	whyAgain = "the walk found fewer rows than there are"
+)
+
+func (s *searcher) choose() plan {
+	if s.o.Strategy != Auto {
+		return plan{strategy: s.o.Strategy, why: whyAsked}
+	}
+	count := s.count()
+	switch {
+	case count <= s.ix.config.flatRows():
+		return plan{strategy: Scan, why: "few rows are visible and allowed"}
+	case s.width()*wide*stepCost >= count:
+		return plan{strategy: Scan, why: "the walk would be as wide as a scan"}
+	}
+	p := plan{strategy: Walk, why: "most rows are visible and allowed", limit: count / stepCost}
+	share := float64(count) / float64(s.n)
+	if share < walkShare {
+		p.share = share
+		p.why = "rows around the query are allowed less often than elsewhere"
+	}
+	return p
+}
+
+// width is the width of the walk.
+func (s *searcher) width() int {
+	if s.o.Ef == 0 {
+		return max(defaultEf, s.k)
+	}
+	return max(s.o.Ef, s.k)
+}
+
+// walk goes over the graph and makes candidates of what it found, or tells why it did not.
+func (s *searcher) walk(p plan) (failed string) {
+	b := &s.beam
+	b.rows, b.nodes, b.dim = s.rows, s.nodes, s.ix.config.Dim
+	b.slots, b.uppers, b.linked = s.linked, s.uppers, s.linked
+	b.aim, b.o, b.compared = &s.aim, &s.o, 0
+	b.limit, b.twoHop, b.share = 0, false, 0
+	node := b.descend(s.top, 0)
+	b.limit, b.twoHop, b.share = p.limit, p.strategy == TwoHop, p.share
+	b.start(0, s.width())
+	b.enter(node)
+	within := b.run()
+	s.info.Rows += b.compared
+	if !within {
+		return "the walk took as long as a scan"
+	}
+	if len(b.best) < s.k && len(s.cands)+len(b.best) < int(s.n) {
+		return whyAgain
+	}
+	if b.twoHop && s.info.Why != whyAsked {
+		s.info.Strategy = TwoHop
+		s.info.Why = "rows around the query are allowed as often as elsewhere"
+	}
+	for _, key := range b.best {
+		slot := Slot(uint32(key))
+		c, row := s.rows.at(slot)
+		m := &c.meta[row]
+		s.offer(slot, estimateOf(key), s.aim.q.bound(m.norm, m.err))
+	}
+	return ""
+}
+
+// count is how many rows are visible and allowed: exact for a view of the newest version without a
+// filter, otherwise estimated from a sample that is the same every time.
+func (s *searcher) count() int {
+	newest := s.o.At >= s.ix.top.Load()
+	if s.o.Allowed == nil {
+		if newest {
+			return int(s.ix.live.Load())
+		}
+		return s.visible()
+	}
+	allowed := 0
+	for w := range int(s.n+63) / 64 {
+		allowed += bits.OnesCount64(s.o.Allowed.word(w))
+	}
+	return s.visibleOf(allowed)
+}
+
+// sampled is how many words of slots, and how many slots, a sample looks at.
+const sampled = 512
+
+// visible estimates how many rows are visible.
+func (s *searcher) visible() int {
+	step := max(s.n/sampled, 1)
+	asked, seen := 0, 0
+	for at := uint32(0); at < s.n; at += step {
+		// Not every step-th: what is visible may follow a pattern of its own.
+		slot := Slot(min(at+uint32(mix(uint64(at))%uint64(step)), s.n-1))
+		asked++
+		if c, row := s.rows.at(slot); c.visible(row, s.o.At) {
+			seen++
+		}
+	}
+	return share(seen, asked, int(s.n))
+}
+
+// visibleOf estimates how many of the allowed rows are visible.
+func (s *searcher) visibleOf(allowed int) int {
+	if allowed <= s.ix.config.flatRows() {
+		return allowed
+	}
+	words := int(s.n+63) / 64
+	step := max(words/sampled, 1)
+	asked, seen := 0, 0
+	for at := 0; at < words; at += step {
+		w := min(at+int(mix(uint64(at))%uint64(step)), words-1)
+		for word := s.o.Allowed.word(w); word != 0; word &= word - 1 {
+			slot := Slot(w<<6 | bits.TrailingZeros64(word))
+			if uint32(slot) >= s.n {
+				break
+			}
+			asked++
+			if c, row := s.rows.at(slot); c.visible(row, s.o.At) {
+				seen++
+			}
+		}
+	}
+	if asked == 0 {
+		return allowed
+	}
+	return share(seen, asked, allowed)
+}
+
+func share(seen, asked, of int) int {
+	if asked == 0 {
+		return 0
+	}
+	return int(int64(seen) * int64(of) / int64(asked))
+}
