@@ -6,7 +6,15 @@ import "github.com/spf13/cobra"
 func commands(e *env) []*cobra.Command {
 	return []*cobra.Command{
 		newRunsCommand(e),
+		newShowCommand(e),
+		newEventsCommand(e),
+		newTraceCommand(e),
+		newStateCommand(e),
 		newGetCommand(e),
+		newScanCommand(e),
+		newHistoryCommand(e),
+		newReplayCommand(e),
+		newDiffCommand(e),
 
 		newTasksCommand(e),
 		newToolsCommand(e),
@@ -27,6 +35,9 @@ func commands(e *env) []*cobra.Command {
 		newImportCommand(e), // with transcripts under it
 
 		newInitCommand(e),
+		newCheckpointCommand(e),
+		newRestoreCommand(e),
+		newRetentionCommand(e),
 		newVersionCommand(e),
 	}
 }

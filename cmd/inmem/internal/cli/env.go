@@ -20,11 +20,11 @@ type env struct {
 	now    func() time.Time
 	zone   *time.Location // of times that people read and write
 
-	dir    string // --db
-	json   bool   // --json
-	plain  bool   // --no-color
-	full   bool   // --full: values are not cut off
-	opened string // the directory that is open, for messages
+	dir   string // --db
+	json  bool   // --json
+	plain bool   // --no-color
+	full  bool   // --full: values are not cut off
+	began bool   // a command was found, and its flags are right
 
 	out *bufio.Writer // over stdout; flushed at the end, and by stream
 }
@@ -35,6 +35,9 @@ func (e *env) execute(ctx context.Context, args []string) int {
 	root := newRoot(e)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if err != nil && !e.began {
+		err = &advised{err: err, code: exitUsage}
+	}
 	if err == nil || !isBrokenPipe(err) {
 		err = errors.Join(err, e.out.Flush())
 	}
@@ -66,10 +69,15 @@ func (e *env) print(doc any, text func(w io.Writer) error) error {
 // stream writes one document of many, as a line of JSON if that was asked for, and lets it be seen
 // at once.
 func (e *env) stream(doc any, text func(w io.Writer) error) error {
-	if !e.json {
-		return errors.Join(text(e.out), e.out.Flush())
+	if e.json {
+		return errors.Join(e.encode(doc), e.out.Flush())
 	}
+	return errors.Join(text(e.out), e.out.Flush())
+}
+
+// encode writes a document as a line of JSON.
+func (e *env) encode(doc any) error {
 	enc := json.NewEncoder(e.out)
 	enc.SetEscapeHTML(false)
-	return errors.Join(enc.Encode(doc), e.out.Flush())
+	return enc.Encode(doc)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -125,6 +126,7 @@ func describe(err error) failure {
 		}
 	}
 	var a *advised
+	advice := ""
 	for next := err; errors.As(next, &a); next = a.err {
 		if a.code != 0 {
 			f.Code = a.code
@@ -132,11 +134,9 @@ func describe(err error) failure {
 				f.Kind = names[a.code]
 			}
 		}
-		if a.advice != "" {
-			f.Advice = a.advice
-			break
-		}
+		advice = cmp.Or(advice, a.advice) // that of the outermost
 	}
+	f.Advice = cmp.Or(advice, f.Advice)
 	return f
 }
 

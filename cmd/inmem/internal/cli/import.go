@@ -19,7 +19,8 @@ type importFlags struct {
 	check   bool
 }
 
-// newImportCommand makes the command that takes bundles; other sources of runs are commands under it.
+// newImportCommand makes the command that takes bundles; other sources of runs are commands under
+// it.
 func newImportCommand(e *env) *cobra.Command {
 	var f importFlags
 	c := &cobra.Command{

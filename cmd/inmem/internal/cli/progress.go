@@ -42,8 +42,19 @@ func (p *progress) at(now transcript.Progress) {
 	_ = p.bar.Set64(now.Bytes) // a terminal that takes no bar is no reason to end an import
 }
 
+// moved shows how many bytes of how many are done. Like clear it does nothing without a bar.
+func (p *progress) moved(done, total int64) {
+	if p != nil {
+		p.bar.ChangeMax64(total)
+		_ = p.bar.Set64(done)
+	}
+}
+
 // clear takes the bar away, so that what follows begins on a clean line.
 func (p *progress) clear() {
+	if p == nil {
+		return
+	}
 	_ = p.bar.Clear()
 	_ = p.bar.Exit()
 }

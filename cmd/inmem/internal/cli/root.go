@@ -73,7 +73,21 @@ func newRoot(e *env) *cobra.Command {
 		&cobra.Group{ID: groupCare, Title: "Care of the database:"},
 	)
 	root.AddCommand(commands(e)...)
+	e.watchStart(root)
 	return root
+}
+
+// watchStart notes when a command begins: an error before that is one of the command line.
+func (e *env) watchStart(c *cobra.Command) {
+	if run := c.RunE; run != nil {
+		c.RunE = func(c *cobra.Command, args []string) error {
+			e.began = true
+			return run(c, args)
+		}
+	}
+	for _, sub := range c.Commands() {
+		e.watchStart(sub)
+	}
 }
 
 // exactly wants so many arguments, and between as many.

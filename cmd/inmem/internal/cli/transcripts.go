@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -130,6 +131,12 @@ func (e *env) importTranscripts(ctx context.Context, files []string, f *transcri
 			return err
 		}
 	}
+	for _, file := range files { // better now than after an hour of the others
+		if _, err := os.Stat(file); err != nil && file != "-" {
+			return advise(fmt.Errorf("import transcripts: %w", err),
+				"name files that are there; - is the standard input")
+		}
+	}
 	doc := transcriptsDoc{Files: []transcript.Result{}}
 	err = e.open(ctx, o, func(ctx context.Context, db *inmem.DB) error {
 		for _, file := range files {
@@ -164,7 +171,7 @@ func (e *env) importFile(ctx context.Context, db *inmem.DB, file string, f *tran
 	}
 	o := f.o
 	if e.terminal() {
-		bar := newProgress(e.err, s.Name, s.Size)
+		bar := newImportBar(e.err, s.Name, s.Size)
 		defer bar.clear()
 		o.Progress = bar.at
 	}

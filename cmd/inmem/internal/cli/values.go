@@ -41,3 +41,11 @@ func (e *env) indented(v inmem.Value) string {
 	}
 	return b.String()
 }
+
+// cut shortens text, if not told to write it whole, and cleans it.
+func (e *env) cut(text string, width int) string {
+	if text = show.Clean(text); e.full {
+		return text
+	}
+	return show.Cut(text, width)
+}
