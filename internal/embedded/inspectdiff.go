@@ -138,7 +138,7 @@ func (x *comparison) found() error {
 }
 
 // freed tells whether a version of the record of a scope was removed because the scope was deleted
-// later.
+// later. (That a record takes the place of one of another number no layer above does.)
 func (w *scopeWalk) freed(x *codec.Change, version uint64) bool {
 	if w.n != codec.SystemScope || x.Primitive != codec.ScopeRecords {
 		return false

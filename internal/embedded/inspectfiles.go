@@ -5,8 +5,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
@@ -32,7 +30,8 @@ func (c *inspection) files() error {
 			if c.info.Tables++; err == nil {
 				continue
 			}
-			if errors.Is(err, os.ErrNotExist) && c.replaced(table.BackingSSTNum.String()) {
+			if _, gone := d.opts.FS.Stat(name); errors.Is(gone, os.ErrNotExist) &&
+				c.replaced(table.BackingSSTNum.String()) {
 				continue
 			}
 			if !c.damaged(err) {
@@ -71,7 +70,7 @@ func (c *inspection) guard() {
 	var s sentinel
 	var err error
 	for range guardLooks {
-		if s, err = readSentinel(vfs.FS(d.opts.FS), d.opts.Dir); err == nil {
+		if s, err = readSentinel(d.opts.FS, d.opts.Dir); err == nil {
 			if err = checkFiles(d.opts.FS, d.opts.Dir, s); err == nil {
 				break
 			}
