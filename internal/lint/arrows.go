@@ -66,11 +66,12 @@ var house = []room{
 	// The default backend: the only importer of Pebble.
 	{folder: "internal/embedded", uses: []string{"internal/backend", "internal/memtable"},
 		modules: []string{pebble, sys, uuid}, testUses: []string{"internal/backend/..."}},
-	{folder: "internal/vecindex", uses: []string{"pkg/vector", "internal/backend"}},
+	{folder: "internal/vecindex", uses: []string{"pkg/vector", "internal/backend"},
+		testUses: []string{"internal/backend/...", "internal/embedded/..."}, testModules: []string{pebble}},
 
 	{folder: "pkg/txn", uses: []string{"internal/backend"},
 		testUses: []string{"internal/backend/...", "internal/embedded"}},
-	{folder: "pkg/primitives/vectors", uses: []string{"pkg/txn", "internal/vecindex"},
+	{folder: "pkg/primitives/vectors", uses: []string{"pkg/txn", "internal/vecindex", "pkg/vector"},
 		testUses: []string{"internal/backend/...", "internal/embedded"}},
 	{folder: "pkg/primitives/*", uses: []string{"pkg/txn"},
 		modules:  []string{uuid},
@@ -81,7 +82,7 @@ var house = []room{
 
 	// The front door assembles everything; which engine it stands on is said in one file.
 	{folder: "pkg/db", uses: []string{"pkg/primitives/...", "pkg/txn", "internal/backend",
-		"internal/diff", "internal/bundle"},
+		"internal/diff", "internal/bundle", "pkg/vector", "internal/vecindex"},
 		modules:     []string{uuid},
 		onlyIn:      map[string][]string{"open.go": {"internal/embedded"}},
 		testUses:    []string{"internal/backend/...", "internal/embedded"},

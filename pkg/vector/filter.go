@@ -219,16 +219,19 @@ func (f *Filter) holds(found []codec.Value) bool {
 	if f.op == opNe {
 		return !slices.Contains(found, f.values[0])
 	}
-	return slices.ContainsFunc(found, f.accepts)
+	return slices.ContainsFunc(found, f.Accepts)
 }
 
-// accepts tells whether one value at the path is enough for a leaf other than ne to hold.
-func (f *Filter) accepts(v codec.Value) bool {
+// Accepts tells whether one value at the path is enough for a filter of one of the words eq to
+// exists to hold; of ne it tells whether the value is not the one that is named.
+func (f *Filter) Accepts(v codec.Value) bool {
 	switch f.op {
 	case opExists:
 		return true
 	case opEq, opIn:
 		return slices.Contains(f.values, v)
+	case opNe:
+		return v != f.values[0]
 	}
 	order, ok := Order(v, f.values[0])
 	switch {

@@ -1,0 +1,167 @@
+package vecindex
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+	"github.com/inmem-db/inmem/pkg/vector"
+)
+
+// content is an index with what belongs to it. From base to version it is what the rows are.
+type content struct {
+	base    uint64
+	version atomic.Uint64
+	owner   *index
+	rows    atomic.Pointer[rowIndex] // nil as long as there was no row
+
+	next uint64 // number of the next commit to pull; who has the gate
+	room []float32
+
+	// mu guards what follows, and keeps rows and columns together: a search that holds it sees
+	// columns for all slots.
+	mu sync.RWMutex
+	// touched are the ids that were written or deleted above base, with the version at which that
+	// was done first. Kept of own rows only.
+	touched map[string]uint64
+	// dead are the slots of ids that have dead ones.
+	dead    map[string][]vector.Slot
+	columns map[string]*column // by path
+}
+
+// rowIndex is an interface that fits into an atomic.Pointer.
+type rowIndex struct{ vector.Index }
+
+func newContent(x *index, base uint64) *content {
+	c := &content{owner: x, base: base, dead: map[string][]vector.Slot{},
+		touched: map[string]uint64{}, columns: map[string]*column{}}
+	c.version.Store(base)
+	return c
+}
+
+// from returns the contents if they can answer at a version, else nil.
+func (c *content) from(at uint64) *content {
+	if at < c.base {
+		return nil
+	}
+	return c
+}
+
+// bytes is the memory that all of it takes, about.
+func (c *content) bytes() int64 {
+	const entry = 64 // of a map, with a short id
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	n := int64(len(c.touched)+len(c.dead)) * entry
+	for _, col := range c.columns {
+		n += col.bytes
+	}
+	if rows := c.rows.Load(); rows != nil {
+		n += rows.Bytes()
+	}
+	return n
+}
+
+// scan adds the rows as they are at base. Nobody else has the contents yet.
+func (c *content) scan(ctx context.Context) error {
+	x := c.owner
+	cur := x.b.Scan(ctx, x.scope, codec.Vectors, backend.PrefixRange(x.key.prefix), c.base)
+	defer cur.Close()
+	for cur.Next() {
+		id := cur.Key()[len(x.key.prefix):]
+		if id == "" {
+			continue // the record of the collection
+		}
+		r := cur.Record()
+		vec, err := codec.DecodeVector(c.room[:0], r.Value)
+		if err != nil {
+			return fmt.Errorf("row %q: %w", id, err)
+		}
+		c.room = vec
+		if _, err := c.add(id, vec, r.Version); err != nil {
+			return err
+		}
+	}
+	return cur.Err()
+}
+
+// add adds a row. One of another dimension is of a collection that had the same name before.
+func (c *content) add(id string, vec []float32, version uint64) (vector.Slot, error) {
+	config := c.owner.config
+	if len(vec) != config.Dim {
+		if version < c.owner.key.incarnation {
+			return vector.NoSlot, nil
+		}
+		return vector.NoSlot, fmt.Errorf("%w: row %q of version %d has %d dimensions, its collection %d",
+			codec.ErrCorrupt, id, version, len(vec), config.Dim)
+	}
+	rows := c.rows.Load()
+	if rows == nil {
+		made, err := vector.New(config)
+		if err != nil {
+			return vector.NoSlot, err
+		}
+		rows = &rowIndex{made}
+		c.rows.Store(rows)
+	}
+	return rows.Add(id, vec, version)
+}
+
+// apply applies one commit. It may be done twice: an error leaves the commit half done.
+func (c *content) apply(e *backend.JournalEntry) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range e.Changes {
+		change := &e.Changes[i]
+		id := change.Key[len(c.owner.key.prefix):]
+		if id == "" {
+			continue
+		}
+		if err := c.change(id, change, e.Version); err != nil {
+			return fmt.Errorf("row %q of version %d: %w", id, e.Version, err)
+		}
+	}
+	return nil
+}
+
+func (c *content) change(id string, change *backend.JournalChange, version uint64) error {
+	if _, ok := c.touched[id]; c.owner.key.own && !ok {
+		c.touched[id] = version
+	}
+	if rows := c.rows.Load(); rows != nil {
+		if old, ok := rows.Find(id); ok {
+			if born, _ := rows.Life(old); born == version {
+				return nil
+			}
+			if err := rows.Kill(old, version); err != nil {
+				return err
+			}
+			c.dead[id] = append(c.dead[id], old)
+		}
+	}
+	if change.Op != codec.ChangePut {
+		return nil
+	}
+	vec, err := codec.DecodeVector(c.room[:0], change.Value)
+	if err != nil {
+		return err
+	}
+	if c.room = vec; len(vec) != c.owner.config.Dim {
+		return nil // of a collection that has the same name after this one
+	}
+	slot, err := c.add(id, vec, version)
+	if err != nil || slot == vector.NoSlot || len(c.columns) == 0 {
+		return err
+	}
+	row, err := codec.DecodeVectorRow(change.Value)
+	if err != nil {
+		return err
+	}
+	for _, col := range c.columns {
+		col.add(slot, row.Metadata)
+	}
+	return nil
+}

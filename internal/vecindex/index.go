@@ -1,0 +1,162 @@
+package vecindex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+	"github.com/inmem-db/inmem/pkg/vector"
+)
+
+// index is what is kept of one collection in one scope: contents that are loaded, pulled up, and
+// loaded anew when the journal no longer tells what happened.
+type index struct {
+	b      backend.Backend
+	key    indexKey
+	scope  *backend.Scope
+	config vector.Config
+	fork   uint64 // of an index of own rows: the version above which they lie
+
+	used  atomic.Uint64 // Manager.clock at its last use
+	bytes atomic.Int64
+
+	gate    chan struct{} // holds one token: whoever takes it out loads and pulls
+	content atomic.Pointer[content]
+}
+
+// indexKey says what an index is of.
+type indexKey struct {
+	scope       codec.Scope
+	prefix      string
+	incarnation uint64
+	own         bool   // only what a fork wrote itself
+	frozen      uint64 // as of this version; 0: it follows the scope
+}
+
+func newIndex(
+	b backend.Backend, k indexKey, s *backend.Scope, fork uint64, config vector.Config,
+) *index {
+	x := &index{b: b, key: k, scope: s, fork: fork, config: config, gate: make(chan struct{}, 1)}
+	x.gate <- struct{}{}
+	return x
+}
+
+// nearCommits is how many commits may lie between the version of the first search and what is
+// published: so many are pulled later rather than that their versions be lost.
+const nearCommits = 10_000
+
+// reach returns contents that can answer at a version, nil if they begin above it. It waits only
+// if the version is newer than all that was pulled. Of own rows it answers backend.ErrPruned if
+// retention has removed what tells which they are.
+func (x *index) reach(ctx context.Context, at uint64) (*content, error) {
+	if c := x.content.Load(); c != nil && at <= c.version.Load() {
+		return c.from(at), nil
+	}
+	select {
+	case <-x.gate:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { x.gate <- struct{}{} }()
+	c, err := x.content.Load(), error(nil)
+	if c != nil && at > c.version.Load() {
+		if err = x.pull(ctx, c); errors.Is(err, backend.ErrPruned) {
+			x.content.Store(nil)
+		}
+	}
+	if c == nil || errors.Is(err, backend.ErrPruned) {
+		c, err = x.load(ctx, at)
+	}
+	if c == nil || err != nil {
+		return nil, err
+	}
+	x.bytes.Store(c.bytes())
+	return c.from(at), nil
+}
+
+// load makes contents, of the rows at a version or, of own ones, from the fork on. It returns nil
+// if the version is so old that contents of today would serve more searches. The caller has the
+// gate.
+func (x *index) load(ctx context.Context, at uint64) (*content, error) {
+	var c *content
+	if x.key.own {
+		c = newContent(x, x.fork)
+	} else {
+		if x.key.frozen == 0 {
+			if near, err := x.near(ctx, at); err != nil || !near {
+				return nil, err
+			}
+		}
+		c = newContent(x, at)
+		if err := c.scan(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if x.key.frozen == 0 {
+		base, err := x.b.Commits(ctx, x.scope, c.base)
+		if err != nil {
+			return nil, err
+		}
+		c.next = base.Count + 1
+		if err := x.pull(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	x.content.Store(c)
+	return c, nil
+}
+
+// near tells whether little was committed to the scope since a version.
+func (x *index) near(ctx context.Context, at uint64) (bool, error) {
+	then, err := x.b.Commits(ctx, x.scope, at)
+	if err != nil {
+		return false, err
+	}
+	now, err := x.b.Commits(ctx, x.scope, x.b.Published())
+	return now.Count-then.Count <= nearCommits, err
+}
+
+// pull applies what the scope has committed since the last time. What an error interrupts is taken
+// up by the next pull. The caller has the gate.
+func (x *index) pull(ctx context.Context, c *content) error {
+	target := x.b.Published()
+	if target <= c.version.Load() {
+		return nil
+	}
+	now, err := x.b.Commits(ctx, x.scope, target)
+	if err != nil {
+		return err
+	}
+	if now.Count < c.next {
+		c.version.Store(target)
+		return nil
+	}
+	r := backend.JournalRange{
+		From: c.next, At: target, Values: backend.NewValues,
+		Only: []backend.KeySpace{{Primitive: codec.Vectors, Prefix: x.key.prefix}},
+	}
+	for e, err := range x.b.Journal(ctx, x.scope, r) {
+		if err != nil {
+			return err
+		}
+		if e.Number != c.next {
+			return fmt.Errorf("%w: journal of scope %d: found commit %d, expected %d",
+				codec.ErrCorrupt, x.key.scope, e.Number, c.next)
+		}
+		if err := c.apply(&e); err != nil {
+			return err
+		}
+		c.next++
+		c.version.Store(e.Version)
+	}
+	c.version.Store(target)
+	return nil
+}
+
+// read reads a row as it was at a version.
+func (x *index) read(ctx context.Context, id string, at uint64) (backend.Record, error) {
+	return x.b.Get(ctx, x.scope, codec.Vectors, x.key.prefix+id, at)
+}
