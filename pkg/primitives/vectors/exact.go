@@ -1,0 +1,164 @@
+package vectors
+
+import (
+	"container/heap"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/inmem-db/inmem/pkg/codec"
+	"github.com/inmem-db/inmem/pkg/txn"
+	"github.com/inmem-db/inmem/pkg/vector"
+)
+
+// The exact search: every row is looked at. It is what answers where there is no index, and what
+// indexes are held against.
+
+// scored is a candidate.
+type scored struct {
+	id    string
+	score float32
+}
+
+// better orders candidates: the higher score first, the smaller id among equals.
+func better(a, b scored) int {
+	switch {
+	case a.score > b.score:
+		return -1
+	case a.score < b.score:
+		return 1
+	}
+	return strings.Compare(a.id, b.id)
+}
+
+// best keeps the k best of what it is given. Its room grows with what it holds, not with k.
+type best struct {
+	k    int
+	list worstFirst
+}
+
+type worstFirst []scored
+
+func (w worstFirst) Len() int           { return len(w) }
+func (w worstFirst) Less(i, j int) bool { return better(w[i], w[j]) > 0 }
+func (w worstFirst) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
+func (w *worstFirst) Push(x any)        { *w = append(*w, x.(scored)) }
+func (w *worstFirst) Pop() any {
+	last := len(*w) - 1
+	x := (*w)[last]
+	*w = (*w)[:last]
+	return x
+}
+
+func (b *best) add(s scored) {
+	if len(b.list) < b.k {
+		heap.Push(&b.list, s)
+	} else if better(s, b.list[0]) < 0 {
+		b.list[0] = s
+		heap.Fix(&b.list, 0)
+	}
+}
+
+// sorted gives up what was kept, the best first.
+func (b *best) sorted() []scored {
+	slices.SortFunc(b.list, better)
+	return b.list
+}
+
+// scorer compares stored rows with a query.
+type scorer struct {
+	scorer *vector.Scorer
+	filter *vector.Filter
+	dim    int
+	vector []float32 // room
+	rows   int       // that were compared
+}
+
+func newScorer(record *codec.VectorCollection, o *SearchOptions) (*scorer, error) {
+	s, err := vector.NewScorer(vector.Metric(record.Metric), o.Vector)
+	return &scorer{scorer: s, filter: o.Filter, dim: record.Dimension}, err
+}
+
+// score is the score of a stored row, and whether the filter lets it pass.
+func (s *scorer) score(stored []byte) (float32, bool, error) {
+	if ok, err := matches(s.filter, stored); !ok {
+		return 0, false, err
+	}
+	var err error
+	if s.vector, err = codec.DecodeVector(s.vector[:0], stored); err != nil {
+		return 0, false, err
+	}
+	if len(s.vector) != s.dim {
+		return 0, false, &codec.CorruptError{What: "vector row",
+			Detail: (&DimensionError{Expected: s.dim, Found: len(s.vector)}).Error()}
+	}
+	s.rows++
+	return s.scorer.Score(s.vector), true, nil
+}
+
+// exact gives all rows that are committed to keep, but for those that are hidden.
+func (c Collection) exact(ctx context.Context, beneath txn.Scope, s *scorer,
+	hidden func(id string) bool, keep *best,
+) error {
+	cursor := beneath.Scan(ctx, codec.Vectors, c.rows())
+	defer cursor.Close()
+	name := len(c.key())
+	for cursor.Next() {
+		id := cursor.Key()[name:]
+		if hidden(id) {
+			continue
+		}
+		score, ok, err := s.score(cursor.Value())
+		if err != nil {
+			return c.wrap("search", id, err)
+		}
+		if ok {
+			keep.add(scored{id, score})
+		}
+	}
+	return cursor.Err()
+}
+
+// own is what a transaction has written itself to a collection.
+type own struct {
+	put map[string][]byte // nil: deleted
+	ids []string          // in their order
+}
+
+func (c Collection) own(tx txn.Scope) own {
+	var o own
+	name := len(c.key())
+	for key, e := range tx.Pending(codec.Vectors, c.rows()) {
+		if o.put == nil {
+			o.put = map[string][]byte{}
+		}
+		id := key[name:]
+		o.ids = append(o.ids, id)
+		o.put[id] = e.Value
+	}
+	return o
+}
+
+// hides reports whether what is committed under an id is covered.
+func (o *own) hides(id string) bool {
+	_, covered := o.put[id]
+	return covered
+}
+
+// score gives all rows that the transaction itself wrote to keep.
+func (o *own) score(s *scorer, keep *best) error {
+	for _, id := range o.ids {
+		data := o.put[id]
+		if data == nil {
+			continue
+		}
+		score, ok, err := s.score(data)
+		if err != nil {
+			return err
+		}
+		if ok {
+			keep.add(scored{id, score})
+		}
+	}
+	return nil
+}
