@@ -354,6 +354,14 @@ func (d *DB) mark(s sentinel) error {
 	s.Durable = d.order.commit
 	s.Versions = d.order.version + versionBlock
 	s.Scopes = min(d.lastScope.Load()+scopeBlock, uint64(codec.MaxScope))
+	if s.Manifest == "" && d.manifest.Load() == nil {
+		// The open that created it did not come to its end, and Pebble goes on with its MANIFEST.
+		name, err := currentManifest(d.opts.FS, d.opts.Dir)
+		if err != nil {
+			return err
+		}
+		d.manifest.Store(&name)
+	}
 	d.keeper = newKeeper(d, s)
 	d.keeper.mu.Lock()
 	defer d.keeper.mu.Unlock()
