@@ -67,7 +67,8 @@ var house = []room{
 	{folder: "internal/embedded", uses: []string{"internal/backend", "internal/memtable"},
 		modules: []string{pebble, sys, uuid}, testUses: []string{"internal/backend/..."}},
 	{folder: "internal/vecindex", uses: []string{"pkg/vector", "internal/backend"},
-		testUses: []string{"internal/backend/...", "internal/embedded/..."}, testModules: []string{pebble}},
+		testUses:    []string{"internal/backend/...", "internal/embedded/..."},
+		testModules: []string{pebble}},
 
 	{folder: "pkg/txn", uses: []string{"internal/backend"},
 		testUses: []string{"internal/backend/...", "internal/embedded"}},
