@@ -156,7 +156,11 @@ func Import(ctx context.Context, d *inmem.DB, s Source, o Options) (Result, erro
 	}()
 	for x := range im.done {
 		res.Bytes = max(res.Bytes, x.bytes)
-		if bad := res.add(&x, o.Malformed); bad != nil {
+		bad := res.add(&x, o.Malformed)
+		if reading.Err() != nil && ctx.Err() == nil && errors.Is(bad, context.Canceled) {
+			bad = nil // the reader says that it was told to end, and by what is known
+		}
+		if bad != nil {
 			if err == nil || earlier(bad, err) {
 				err = bad
 			}

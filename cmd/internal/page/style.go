@@ -58,9 +58,9 @@ th.num, td.num { text-align:right; font-variant-numeric:tabular-nums; white-spac
 td.bad, .bad { color:var(--fail); font-weight:600; } .good { color:var(--pass); font-weight:600; }
 .tree, .tree ul { list-style:none; margin:0; padding:0; }
 .tree { overflow-x:auto; }
-.tree ul { margin-left:.55rem; padding-left:1.1rem; border-left:2px solid var(--line); }
+.tree ul ul { margin-left:.55rem; padding-left:1.1rem; border-left:2px solid var(--line); }
 .tree li { padding:.12rem 0; }
-.tree .step { display:flex; gap:.6rem; align-items:baseline; }
+.tree .step { display:flex; gap:.6rem; font-size:.92rem; align-items:baseline; }
 .tree .step svg { flex:none; transform:translateY(2px); }
 .tree .count { flex:none; min-width:8.6rem; font-variant-numeric:tabular-nums; }
 .tree b { font-weight:600; }

@@ -171,7 +171,7 @@ func (e *env) importFile(ctx context.Context, db *inmem.DB, file string, f *tran
 	}
 	o := f.o
 	if e.terminal() {
-		bar := newImportBar(e.err, s.Name, s.Size)
+		bar := newProgress(e.err, s.Name, s.Size)
 		defer bar.clear()
 		o.Progress = bar.at
 	}

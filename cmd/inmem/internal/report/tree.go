@@ -22,7 +22,7 @@ func newTree(c *transcript.Comparison) *tree {
 }
 
 func (t *tree) node() page.Node {
-	n := page.El("div", "class", "tree").With(t.below(t.root))
+	n := page.El("div", "class", "tree").With(page.El("ul").With(t.below(t.root)...))
 	if t.left <= 0 {
 		n = n.With(page.El("p", "class", "dim").Say(fmt.Sprintf(
 			"There are more than %d steps; select fewer runs to see the rest.", maxNodes)))
@@ -30,38 +30,52 @@ func (t *tree) node() page.Node {
 	return n
 }
 
-// below is the list of what comes behind a branch. Steps that all runs take one after the other
-// stand below each other.
-func (t *tree) below(b *transcript.Branch) page.Node {
-	list := page.El("ul")
+// below are the items of the list of what comes behind a branch. Steps that all runs take one after
+// the other stand below each other; where runs part, what they did is a list in the last of these.
+func (t *tree) below(b *transcript.Branch) (items []page.Node) {
 	for len(b.Next) == 1 && b.Ended == 0 && t.left > 0 {
 		b = b.Next[0]
-		list = list.With(page.El("li").With(t.line(b)))
+		items = append(items, page.El("li").With(t.line(b)))
 	}
-	if b.Ended > 0 {
+	parted := t.parted(b, len(items) > 0)
+	if len(items) == 0 || len(parted) == 0 {
+		return append(items, parted...)
+	}
+	last := len(items) - 1
+	items[last] = items[last].With(page.El("ul").With(parted...))
+	return items
+}
+
+// parted are what runs did behind a branch at which they part. That all ended is said in the line of
+// the branch itself, if it has one.
+func (t *tree) parted(b *transcript.Branch, line bool) (items []page.Node) {
+	if b.Ended > 0 && (len(b.Next) > 0 || !line) {
 		ended := tally{b.EndedPassed, b.EndedFailed, b.Ended - b.EndedPassed - b.EndedFailed}
-		list = list.With(page.El("li").With(t.row(ended, "", page.Span("dim", "no further call"))))
+		items = append(items, page.El("li").With(
+			t.row(ended, "", page.Span("dim", "no further call"))))
 	}
 	for _, n := range b.Next {
 		if t.left <= 0 {
 			break
 		}
 		item := page.El("li").With(t.line(n))
-		if len(n.Next) > 0 || n.Ended > 0 {
-			item = item.With(t.below(n))
+		if len(n.Next) > 0 {
+			item = item.With(page.El("ul").With(t.below(n)...))
 		}
-		list = list.With(item)
+		items = append(items, item)
 	}
-	return list
+	return items
 }
 
 // line is one step.
 func (t *tree) line(b *transcript.Branch) page.Node {
 	t.left--
-	what := step(b.Step)
+	what := page.El("span").With(step(b.Step))
 	if b.Errors > 0 {
-		what = page.El("span").With(what, text(" "), page.Span("bad", count(b.Errors,
-			"failed call")))
+		what = what.With(text(" "), page.Span("bad", count(b.Errors, "failed call")))
+	}
+	if len(b.Next) == 0 {
+		what = what.With(page.Span("dim", " and no further call"))
 	}
 	return t.row(tally{b.Passed, b.Failed, b.Runs - b.Passed - b.Failed}, percent(b.Share), what)
 }
