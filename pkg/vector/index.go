@@ -1,6 +1,9 @@
 package vector
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // Index holds versions of vectors in slots and finds the nearest ones to a query, as of a version.
 //
@@ -78,6 +81,14 @@ type Index interface {
 	// may not be in it as such: call it while the writer rests. It ends early with the context's
 	// error. Worth its cost when Live is below 70 % of Slots.
 	Rebuild(ctx context.Context, horizon uint64) (fresh Index, moved []Slot, err error)
+
+	// Snapshot freezes the index as it is, and names the version that it includes: call it while
+	// everything up to that version is applied and nothing after it. Writing what it returns may
+	// take place later and beside anything; slots that come, die or are linked meanwhile do not
+	// change it. Links, codes, ids and versions are written, about Slots * (Dim + 8*M + 40) bytes
+	// in blocks of at most 4 MB with a checksum each, and no float32 rows. Same history, same bytes.
+	// See ReadSnapshot.
+	Snapshot(version uint64) io.WriterTo
 
 	// Bytes returns the memory that the index takes, float32 rows included, within a few per cent.
 	Bytes() int64
