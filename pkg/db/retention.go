@@ -2,6 +2,7 @@ package inmem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -66,8 +67,9 @@ type RetentionPolicy struct {
 // before what would go. History that was removed answers ErrPruned from then on, naming the
 // earliest version that can be read; nothing brings it back.
 //
-// It returns the commit version. Errors: ErrRunNotFound, ErrInvalidArgument for an id that is no
-// UUID, a primitive that takes no policy, or a negative duration; and those of Tx.Commit.
+// The policies of a run go with it. It returns the commit version. Errors: ErrRunNotFound,
+// ErrInvalidArgument for an id that is no UUID, a primitive that takes no policy, a negative
+// duration, or a number of commits over 2^63-1; and those of Tx.Commit.
 func (d *DB) SetRetention(ctx context.Context, t RetentionTarget, k Keep) (uint64, error) {
 	version, err := d.setRetention(ctx, t, &k)
 	if err != nil {
@@ -146,32 +148,48 @@ func (d *DB) setRetention(ctx context.Context, t RetentionTarget, k *Keep) (uint
 	if !takesPolicy(t.Primitive) {
 		return 0, fmt.Errorf("%w: %v take no retention policy", ErrInvalidArgument, t.Primitive)
 	}
-	var value []byte
 	if k != nil {
-		var err error
-		if value, err = k.encode(); err != nil {
+		if err := k.check(); err != nil {
 			return 0, err
 		}
 	}
 	return d.m.Update(ctx, d.system, housekeeping, func(tx *txn.Tx) error {
 		s := tx.Scope(d.system)
-		if t.Run != "" {
-			e, err := s.Get(ctx, codec.ScopeRecords, t.Run)
-			if err == nil && !e.Exists {
-				err = ErrRunNotFound
-			}
-			if err != nil {
-				return fmt.Errorf("run %s: %w", t.Run, err)
-			}
+		number, err := numberOf(ctx, s, t.Run)
+		if err != nil {
+			return fmt.Errorf("run %s: %w", t.Run, err)
 		}
-		var err error
-		if k != nil {
-			_, err = s.Put(ctx, codec.Meta, t.key(), value, 0)
-		} else {
+		if k == nil {
 			_, err = s.Delete(ctx, codec.Meta, t.key())
+			return err
+		}
+		value, err := encodeStored(storedKeep{
+			Commits: int64(k.Commits), For: int64(k.For), Number: int64(number),
+		})
+		if err == nil {
+			_, err = s.Put(ctx, codec.Meta, t.key(), value, 0)
 		}
 		return err
 	})
+}
+
+// numberOf is the scope number of a run by its id, 0 for no run. Errors: ErrRunNotFound.
+func numberOf(ctx context.Context, system txn.Scope, run string) (codec.Scope, error) {
+	if run == "" {
+		return 0, nil
+	}
+	e, err := system.Get(ctx, codec.ScopeRecords, run)
+	if err != nil {
+		return 0, err
+	}
+	if !e.Exists {
+		return 0, ErrRunNotFound
+	}
+	rec, err := codec.DecodeScopeRecord(e.Value)
+	if err == nil && rec.Kind == codec.KindImport {
+		err = ErrRunNotFound
+	}
+	return rec.Number, err
 }
 
 // canonicalID is a run's id in the one form in which records have it.
@@ -187,17 +205,19 @@ func canonicalID(id string) (string, error) {
 type storedKeep struct {
 	Commits int64 `inmem:"commits"`
 	For     int64 `inmem:"for"` // nanoseconds
+	// Number is that of the run's scope, 0 for none: a later run with the same id is another one.
+	Number int64 `inmem:"number"`
 }
 
-// encode is the policy as it is stored.
-func (k Keep) encode() ([]byte, error) {
+// check refuses what cannot be stored.
+func (k Keep) check() error {
 	if k.For < 0 {
-		return nil, fmt.Errorf("%w: a duration of %v", ErrInvalidArgument, k.For)
+		return fmt.Errorf("%w: a duration of %v", ErrInvalidArgument, k.For)
 	}
 	if k.Commits > math.MaxInt64 {
-		return nil, fmt.Errorf("%w: %d commits", ErrInvalidArgument, k.Commits)
+		return fmt.Errorf("%w: %d commits", ErrInvalidArgument, k.Commits)
 	}
-	return encodeStored(storedKeep{Commits: int64(k.Commits), For: int64(k.For)})
+	return nil
 }
 
 // encodeStored encodes a struct as a Map.
@@ -225,7 +245,11 @@ func decodeStored(b []byte, into any) error {
 type policies struct {
 	list []RetentionPolicy
 	of   map[RetentionTarget]Keep
+	dead []string // keys of those whose runs are gone
 }
+
+// none tells whether there is nothing to be carried out, nor to be forgotten.
+func (p *policies) none() bool { return len(p.list)+len(p.dead) == 0 }
 
 func (d *DB) policies(ctx context.Context) (*policies, error) {
 	p := &policies{of: map[RetentionTarget]Keep{}}
@@ -239,6 +263,16 @@ func (d *DB) policies(ctx context.Context) (*policies, error) {
 		var stored storedKeep
 		if err := decodeStored(c.Entry().Value, &stored); err != nil {
 			return nil, err
+		}
+		if t.Run != "" {
+			number, err := numberOf(ctx, d.m.Scope(d.system), t.Run)
+			switch {
+			case err != nil && !errors.Is(err, ErrRunNotFound):
+				return nil, err
+			case err != nil || int64(number) != stored.Number:
+				p.dead = append(p.dead, t.key())
+				continue
+			}
 		}
 		k := Keep{Commits: uint64(stored.Commits), For: time.Duration(stored.For)}
 		p.list = append(p.list, RetentionPolicy{RetentionTarget: t, Keep: k})

@@ -2,7 +2,9 @@ package inmem
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +35,13 @@ type retention struct {
 type heldPin struct {
 	Pin
 	scope codec.Scope
-	hold  backend.Retention
+	hold  backend.Retention // nil if the run was gone when the pin was read
+}
+
+func (p *heldPin) release() {
+	if p.hold != nil {
+		p.hold.Release()
+	}
 }
 
 const (
@@ -80,7 +88,7 @@ func (r *retention) wake() {
 func (r *retention) run() {
 	for r.ctx.Err() == nil {
 		p, err := r.db.policies(r.ctx)
-		if err == nil && len(p.list) == 0 {
+		if err == nil && p.none() {
 			select {
 			case <-r.awake:
 			case <-r.ctx.Done():
@@ -120,39 +128,72 @@ func (r *retention) note(c candidate, done backend.PruneReport) {
 func (r *retention) forget(ctx context.Context, p *policies, all []candidate) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	alive := map[string]bool{"": true}
 	numbers := map[codec.Scope]bool{}
 	for _, c := range all {
-		alive[c.scope.Record], numbers[c.scope.Number] = true, true
+		numbers[c.scope.Number] = true
 	}
 	for n := range r.walked {
 		if !numbers[n] {
 			delete(r.walked, n)
 		}
 	}
-	var keys []string
-	for _, x := range p.list {
-		if !alive[x.Run] {
-			keys = append(keys, x.key())
-		}
-	}
+	keys := slices.Clone(p.dead)
 	for name, x := range r.pins {
 		if !numbers[x.scope] {
 			keys = append(keys, pinPrefix+name)
-			x.hold.Release()
-			delete(r.pins, name)
 		}
 	}
 	if len(keys) == 0 {
 		return nil
 	}
+	slices.Sort(keys)
 	_, err := r.db.m.Update(ctx, r.db.system, housekeeping, func(tx *txn.Tx) error {
+		s := tx.Scope(r.db.system)
 		for _, key := range keys {
-			if _, err := tx.Scope(r.db.system).Delete(ctx, codec.Meta, key); err != nil {
+			if err := forgetKey(ctx, s, key); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for name, x := range r.pins {
+		if !numbers[x.scope] {
+			x.release()
+			delete(r.pins, name)
+		}
+	}
+	return nil
+}
+
+// forgetKey deletes a policy or pin unless it has been set anew, for a run that exists.
+func forgetKey(ctx context.Context, s txn.Scope, key string) error {
+	e, err := s.Get(ctx, codec.Meta, key)
+	if err != nil || !e.Exists {
+		return err
+	}
+	var of struct {
+		Run    string `inmem:"run"` // of a pin
+		Number int64  `inmem:"number"`
+	}
+	if err := decodeStored(e.Value, &of); err != nil {
+		return err
+	}
+	if of.Run == "" {
+		t, err := parseTarget(key)
+		if err != nil {
+			return err
+		}
+		of.Run = t.Run
+	}
+	number, err := numberOf(ctx, s, of.Run)
+	if err == nil && int64(number) == of.Number {
+		return nil
+	}
+	if err == nil || errors.Is(err, ErrRunNotFound) {
+		_, err = s.Delete(ctx, codec.Meta, key)
+	}
 	return err
 }

@@ -66,16 +66,25 @@ func (d *DB) Pins(ctx context.Context) ([]Pin, error) {
 	defer r.mu.Unlock()
 	var list []Pin
 	for _, p := range r.pins {
-		rec, err := d.scopeRecord(ctx, p.Run)
-		if err != nil && !errors.Is(err, ErrRunNotFound) {
-			return nil, fmt.Errorf("pins: %w", err)
+		alive, err := r.alive(ctx, &p)
+		if err != nil {
+			return nil, fmt.Errorf("pins: %w", txn.ContextError(err))
 		}
-		if err == nil && rec.Number == p.scope {
+		if alive {
 			list = append(list, p.Pin)
 		}
 	}
 	slices.SortFunc(list, func(a, b Pin) int { return cmp.Compare(a.Name, b.Name) })
 	return list, nil
+}
+
+// alive tells whether the run of a pin is still there.
+func (r *retention) alive(ctx context.Context, p *heldPin) (bool, error) {
+	number, err := numberOf(ctx, r.db.m.Scope(r.db.system), p.Run)
+	if errors.Is(err, ErrRunNotFound) {
+		return false, nil
+	}
+	return number == p.scope, err
 }
 
 func (r *retention) pin(ctx context.Context, name string, run *Run, version uint64) error {
@@ -98,8 +107,14 @@ func (r *retention) pin(ctx context.Context, name string, run *Run, version uint
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, taken := r.pins[name]; taken {
-		return ErrExists
+	before, taken := r.pins[name]
+	if taken {
+		switch alive, err := r.alive(ctx, &before); {
+		case err != nil:
+			return err
+		case alive:
+			return ErrExists
+		}
 	}
 	hold, err := holdWhole(ctx, r.db.b, run.scope, version)
 	if err != nil {
@@ -114,6 +129,7 @@ func (r *retention) pin(ctx context.Context, name string, run *Run, version uint
 		hold.Release()
 		return err
 	}
+	before.release()
 	r.pins[name] = heldPin{
 		Pin: Pin{Name: name, Run: run.id, Version: version}, scope: run.scope.Number, hold: hold,
 	}
@@ -149,12 +165,18 @@ func (r *retention) unpin(ctx context.Context, name string) error {
 	if !ok {
 		return ErrNotFound
 	}
-	_, err := r.db.m.Scope(r.db.system).Delete(ctx, codec.Meta, pinPrefix+name)
-	if err == nil {
-		p.hold.Release()
-		delete(r.pins, name)
+	alive, err := r.alive(ctx, &p)
+	if err != nil {
+		return err
 	}
-	return err
+	if _, err := r.db.m.Scope(r.db.system).Delete(ctx, codec.Meta, pinPrefix+name); err != nil {
+		return err
+	}
+	p.release()
+	if delete(r.pins, name); !alive {
+		return ErrNotFound
+	}
+	return nil
 }
 
 // load puts the pins of the database in force, once.
@@ -177,11 +199,11 @@ func (r *retention) load(ctx context.Context) error {
 		}
 		s := &backend.Scope{Number: codec.Scope(stored.Number), Record: stored.Run}
 		hold, err := r.db.b.Retain(ctx, s, uint64(stored.Version))
-		if errors.Is(err, ErrRunNotFound) {
-			continue // deleted: nothing is left to be held
+		if err != nil && !errors.Is(err, ErrRunNotFound) {
+			return err
 		}
 		if err != nil {
-			return err
+			hold = nil // nothing is left to be held; the next pass forgets it
 		}
 		r.pins[name] = heldPin{hold: hold, scope: s.Number, Pin: Pin{
 			Name: name, Run: stored.Run, Version: uint64(stored.Version),
@@ -195,12 +217,12 @@ func (r *retention) load(ctx context.Context) error {
 }
 
 // holder names what holds a version: a pin, if there is one.
-func (r *retention) holder(c candidate, h backend.Hold) string {
+func (r *retention) holder(h backend.Hold) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var names []string
 	for _, p := range r.pins {
-		if p.Version == h.Version && p.Run == c.scope.Record {
+		if p.Version == h.Version && p.scope == h.Scope {
 			names = append(names, fmt.Sprintf("pin %q", p.Name))
 		}
 	}

@@ -99,7 +99,7 @@ func (r *retention) each(ctx context.Context, t task) (*RetentionReport, error) 
 		return report, txn.ContextError(err)
 	}
 	p, err := r.db.policies(ctx)
-	if err != nil || len(p.list) == 0 {
+	if err != nil || p.none() {
 		return report, txn.ContextError(err)
 	}
 	all, forks, err := r.candidates(ctx)
@@ -182,7 +182,7 @@ func (r *retention) one(
 	}
 	run := RunRetention{
 		Run: c.name, Earliest: done.After.Newest(), Versions: done.Versions + done.Commits,
-		Bytes: done.Bytes, HeldBy: r.heldBy(c, done.Held, forks),
+		Bytes: done.Bytes, HeldBy: r.heldBy(done.Held, forks),
 	}
 	report.Runs = append(report.Runs, run)
 	report.Versions += run.Versions
@@ -299,9 +299,7 @@ func commitsUpTo(
 }
 
 // heldBy puts what holds history back into words.
-func (r *retention) heldBy(
-	c candidate, holds []backend.Hold, forks map[codec.Scope]string,
-) (words []string) {
+func (r *retention) heldBy(holds []backend.Hold, forks map[codec.Scope]string) (words []string) {
 	for _, h := range holds {
 		at := fmt.Sprintf(" at version %d", h.Version)
 		switch h.Kind {
@@ -310,7 +308,7 @@ func (r *retention) heldBy(
 		case backend.HeldByTransaction:
 			words = append(words, "an open transaction"+at)
 		case backend.HeldByRetention:
-			words = append(words, r.holder(c, h)+at)
+			words = append(words, r.holder(h)+at)
 		case backend.HeldByReaders:
 			words = append(words, "what may be read at this moment,"+at[3:])
 		}
