@@ -1,5 +1,5 @@
-// Package vectorio reads vectors from the files that data sets and models come in, row by row, however
-// large they are:
+// Package vectorio reads vectors from the files that data sets and models come in, row by row,
+// however large they are:
 //
 //   - fvecs, and ivecs for lists of neighbours: per row a count and so many numbers of four bytes,
 //     little-endian

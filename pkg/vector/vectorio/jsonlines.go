@@ -86,8 +86,8 @@ func (j *jsonLines) decode() (Row, error) {
 	return row, err
 }
 
-// numbers reads a JSON array of numbers, which is known to be JSON. Package json would make zeros of
-// null.
+// numbers reads a JSON array of numbers, which is known to be JSON. Package json would make zeros
+// of null.
 func numbers(raw []byte) ([]float32, error) {
 	inner, array := bytes.CutPrefix(raw, []byte("["))
 	if !array {

@@ -79,12 +79,12 @@ func FormatOf(name string) (Format, error) {
 		"expected .fvecs, .npy, .jsonl or .idx", codec.ErrInvalidArgument, name)
 }
 
-// Rows yields the vectors of a file in its order. It reads ahead a little, keeps nothing, and can be
-// iterated once, by one goroutine. An error is yielded once and last: an *Error, or
+// Rows yields the vectors of a file in its order. It reads ahead a little, keeps nothing, and can
+// be iterated once, by one goroutine. An error is yielded once and last: an *Error, or
 // codec.ErrInvalidArgument for a format that is none.
 //
-// A file that ends within a row is an error; one that ends before its first row has no rows. Memory:
-// one row, and 64 KiB.
+// A file that ends within a row is an error; one that ends before its first row has no rows.
+// Memory: one row, and 64 KiB.
 func Rows(f Format, r io.Reader) iter.Seq2[Row, error] {
 	s := newSource(f, r)
 	switch f {
