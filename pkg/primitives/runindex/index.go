@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/txn"
@@ -54,6 +55,46 @@ func (x Index) find(ctx context.Context, id string) (codec.ScopeRecord, error) {
 		return codec.ScopeRecord{}, err
 	}
 	return load(ctx, x.scope, idText(parsed))
+}
+
+// Beginning returns the runs whose ids begin with a text, whatever their status, in the order of
+// the ids, at most limit of them (0: all), all from one version: what a person means who writes down
+// the first characters of an id. Letters may be of either case; what no id begins with finds none.
+// Inside a transaction the records join the read set. Cost: a lookup for each run that is found.
+//
+// Errors also: codec.ErrInvalidArgument for a negative limit.
+func (x Index) Beginning(ctx context.Context, text string, limit int) ([]Info, error) {
+	if limit < 0 {
+		return nil, fmt.Errorf("runs beginning with %s: %w: limit %d", shown(text),
+			codec.ErrInvalidArgument, limit)
+	}
+	list, err := x.beginning(ctx, strings.ToLower(text), limit)
+	if err != nil {
+		return nil, fmt.Errorf("runs beginning with %s: %w", shown(text), err)
+	}
+	return list, nil
+}
+
+func (x Index) beginning(ctx context.Context, prefix string, limit int) ([]Info, error) {
+	var list []Info
+	s := x.scope.Snapshot()
+	c := s.Scan(ctx, codec.ScopeRecords, txn.PrefixRange(prefix))
+	defer c.Close()
+	for (limit == 0 || len(list) < limit) && c.Next() {
+		if !isRun(c.Key()) {
+			continue
+		}
+		// An old version may still show the record of a run that was deleted since: load knows.
+		r, err := load(ctx, s, c.Key())
+		if errors.Is(err, txn.ErrRunNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, infoOf(&r, x.epoch))
+	}
+	return list, c.Err()
 }
 
 // load reads the record of a run. One that is being imported is none yet.

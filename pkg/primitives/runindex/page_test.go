@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/embedded"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
@@ -145,6 +146,36 @@ func TestAll(t *testing.T) {
 	for _, err := range w.index().All(w.ctx, Query{Limit: -1}) {
 		require.ErrorIs(t, err, codec.ErrInvalidArgument)
 	}
+}
+
+// Beginning finds runs by the first characters of their ids, in every status, and nothing else.
+func TestBeginning(t *testing.T) {
+	w := newWorld(t)
+	var all []*backend.Scope
+	for _, id := range []string{
+		"01a206ff-a0f7-78cc-997c-22c61a014079", "01a206ff-b000-7000-8000-000000000001",
+		"01a30000-0000-7000-8000-000000000001",
+	} {
+		all = append(all, w.begin(NewRun{ID: uuid.MustParse(id)}))
+	}
+	find := func(x Index, text string, limit int) []string {
+		list, err := x.Beginning(w.ctx, text, limit)
+		require.NoError(t, err)
+		return ids(list, func(r Info) string { return r.ID })
+	}
+	require.Equal(t, []string{all[0].Record, all[1].Record}, find(w.index(), "01A206FF", 0))
+	require.Equal(t, []string{all[0].Record}, find(w.index(), "01a206ff", 1))
+	require.Equal(t, []string{all[2].Record}, find(w.index(), all[2].Record, 0))
+	require.Len(t, find(w.index(), "", 0), 3)
+	for _, none := range []string{"01a4", "@", "x", all[0].Record + "0"} {
+		require.Empty(t, find(w.index(), none, 0), none)
+	}
+	require.NoError(t, w.record(all[0]).Archive(w.ctx))
+	require.Len(t, find(w.index(), "01a206ff", 0), 2, "archived ones, too")
+	require.NoError(t, w.delete(all[0]))
+	require.Equal(t, []string{all[1].Record}, find(w.index(), "01a206ff", 0))
+	_, err := w.index().Beginning(w.ctx, "0", -1)
+	require.ErrorIs(t, err, codec.ErrInvalidArgument)
 }
 
 // Times beyond what a nanosecond clock can say bound nothing.

@@ -43,24 +43,19 @@ func byPrefix(ctx context.Context, db *inmem.DB, name string) (string, error) {
 		return "", advise(usagef("%q is not a run", name),
 			`name it by its id, by the beginning of it, or as "latest"; inmem runs lists them`)
 	}
-	var found []string
-	for info, err := range db.Runs().All(ctx, inmem.RunQuery{IncludeArchived: true}) {
-		if err != nil {
-			return "", err
-		}
-		if strings.HasPrefix(info.ID, prefix) {
-			found = append(found, info.ID)
-		}
+	found, err := db.Runs().Beginning(ctx, prefix, 2)
+	if err != nil {
+		return "", err
 	}
 	switch len(found) {
 	case 0:
 		return "", advise(notFoundf("no run has an id that begins with %s", name),
 			"inmem runs lists them")
 	case 1:
-		return found[0], nil
+		return found[0].ID, nil
 	}
-	return "", advise(usagef("%d runs have an id that begins with %s", len(found), name),
-		"name more of it: %s, %s...", found[0], found[1])
+	return "", advise(usagef("more than one run has an id that begins with %s", name),
+		"name more of it: %s, %s...", found[0].ID, found[1].ID)
 }
 
 // point finds a run at a version: RUN, RUN@VERSION or RUN@TIME. Without a version it is 0, which

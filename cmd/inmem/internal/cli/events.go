@@ -59,6 +59,9 @@ two looks the database is free for others. With --json it writes a line for each
 			if f.options.Until, err = e.time(f.until); err != nil {
 				return err
 			}
+			if f.follow && (f.options.Reverse || f.at != "" || f.options.Limit != 0) {
+				return usagef("events: --follow has no --reverse, --limit or --at")
+			}
 			if f.follow {
 				return e.followEvents(c.Context(), args[0], &f)
 			}
@@ -79,8 +82,6 @@ two looks the database is free for others. With --json it writes a line for each
 	fs.BoolVar(&f.options.Reverse, "reverse", false, "the newest first")
 	fs.IntVar(&f.options.Limit, "limit", 0, "the most events; 0 is all")
 	fs.StringVar(&f.at, "at", "", "as it was at this version or time")
-	c.MarkFlagsMutuallyExclusive("follow", "reverse")
-	c.MarkFlagsMutuallyExclusive("follow", "at")
 	return c
 }
 

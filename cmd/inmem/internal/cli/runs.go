@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,17 +47,47 @@ func docOfRun(r *inmem.RunInfo) runDoc {
 	}
 }
 
+// runsFlags are those of runs beyond the filters.
+type runsFlags struct {
+	query  queryFlags
+	limit  int
+	after  string
+	oldest bool
+	count  bool
+	watch  bool
+	every  time.Duration
+}
+
 func newRunsCommand(e *env) *cobra.Command {
-	var o queryFlags
+	var f runsFlags
 	c := &cobra.Command{
 		Use: "runs", GroupID: groupLook,
-		Short:   "List runs, the newest first",
-		Example: `  inmem runs --status failed --tag task_id=7`,
-		Args:    exactly(0),
+		Short: "List runs, the newest first",
+		Long: `Lists runs, the newest first, a page at a time: what stands behind --after in the last line asks for
+the next one, with the same filters. Filters are all to hold; several of --status are alternatives.
+Archived runs are only listed with --archived or --status archived.
+
+With --watch the page is shown anew whenever it changes, until Ctrl-C: the database is looked at at
+every --interval, and in between it is free for others.`,
+		Example: `  inmem runs
+  inmem runs --status failed --tag task_id=7 --since 2h
+  inmem runs --agent planner --limit 20 --json
+  inmem runs --count
+  inmem runs --status active --watch`,
+		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			q, err := o.query(e)
+			q, err := f.query.query(e)
 			if err != nil {
 				return err
+			}
+			q.Reverse, q.Limit, q.Token = !f.oldest, f.limit, f.after
+			switch {
+			case f.count && f.watch:
+				return usagef("runs: --count and --watch exclude each other")
+			case f.watch:
+				return e.watchRuns(c.Context(), q, f.every)
+			case f.count:
+				return e.countRuns(c.Context(), q)
 			}
 			return e.look(c.Context(), func(ctx context.Context, db *inmem.DB) error {
 				doc, err := listRuns(ctx, db, q)
@@ -66,7 +98,13 @@ func newRunsCommand(e *env) *cobra.Command {
 			})
 		},
 	}
-	o.add(c.Flags())
+	f.query.add(c.Flags())
+	c.Flags().IntVar(&f.limit, "limit", 50, "the most runs on a page, up to 1000")
+	c.Flags().StringVar(&f.after, "after", "", "the page behind this one: see the last line of a page")
+	c.Flags().BoolVar(&f.oldest, "oldest", false, "the oldest first")
+	c.Flags().BoolVar(&f.count, "count", false, "only count them, by status")
+	c.Flags().BoolVar(&f.watch, "watch", false, "show the page anew whenever it changes")
+	c.Flags().DurationVar(&f.every, "interval", time.Second, "how often --watch looks")
 	return c
 }
 
@@ -83,11 +121,104 @@ func listRuns(ctx context.Context, db *inmem.DB, q inmem.RunQuery) (runsDoc, err
 }
 
 func (e *env) writeRuns(w io.Writer, doc runsDoc) error {
-	t := show.Table{Style: e.style(), Columns: []show.Column{
-		{Title: "RUN"}, {Title: "STATUS"}, {Title: "CREATED"}, {Title: "AGENT", Flexible: true},
-	}}
-	for _, r := range doc.Runs {
-		t.Row(r.ID, r.Status, e.clock(r.Created), r.Agent)
+	if len(doc.Runs) == 0 && doc.Next == "" {
+		_, err := fmt.Fprintln(w, "no runs")
+		return err
 	}
-	return t.Write(w)
+	t := show.Table{Style: e.style(), Columns: []show.Column{
+		{Title: "RUN"}, {Title: "STATUS", Paint: painted}, {Title: "BEGAN"},
+		{Title: "AGENT", Flexible: !e.full}, {Title: "TAGS", Flexible: !e.full},
+	}}
+	for i := range doc.Runs {
+		r := &doc.Runs[i]
+		t.Row(r.ID, statusOf(r), e.clock(r.Created), r.Agent, strings.Join(r.Tags, ", "))
+	}
+	if err := t.Write(w); err != nil || doc.Next == "" {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "more: --after %s\n", doc.Next)
+	return err
+}
+
+// countDoc counts runs.
+type countDoc struct {
+	Runs        int `json:"runs"` // without archived ones
+	Active      int `json:"active"`
+	Interrupted int `json:"interrupted"` // of the active ones
+	Paused      int `json:"paused"`
+	Completed   int `json:"completed"`
+	Failed      int `json:"failed"`
+	Cancelled   int `json:"cancelled"`
+	Archived    int `json:"archived"`
+}
+
+func (e *env) countRuns(ctx context.Context, q inmem.RunQuery) error {
+	return e.look(ctx, func(ctx context.Context, db *inmem.DB) error {
+		s, err := db.Runs().Stats(ctx, q)
+		if err != nil {
+			return err
+		}
+		doc := countDoc{
+			Runs:   s.Active + s.Paused + s.Completed + s.Failed + s.Cancelled,
+			Active: s.Active, Interrupted: s.Interrupted, Paused: s.Paused, Completed: s.Completed,
+			Failed: s.Failed, Cancelled: s.Cancelled, Archived: s.Archived,
+		}
+		return e.print(doc, func(w io.Writer) error { return e.writeCount(w, &doc) })
+	})
+}
+
+func (e *env) writeCount(w io.Writer, doc *countDoc) error {
+	t := show.Table{Style: e.style(), Columns: []show.Column{
+		{Title: "STATUS", Paint: painted}, {Title: "RUNS", Align: show.Right}, {Title: "SHARE"},
+	}}
+	all := float64(max(doc.Runs+doc.Archived, 1))
+	for _, row := range []struct {
+		status string
+		n      int
+	}{
+		{"active", doc.Active}, {"interrupted", doc.Interrupted}, {"paused", doc.Paused},
+		{"completed", doc.Completed}, {"failed", doc.Failed}, {"cancelled", doc.Cancelled},
+		{"archived", doc.Archived},
+	} {
+		if row.n > 0 {
+			t.Row(row.status, show.Grouped(row.n), show.Bar(float64(row.n)/all, 40))
+		}
+	}
+	if err := t.Write(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s, and %s archived\n", show.Count(doc.Runs, "run"),
+		show.Grouped(doc.Archived))
+	return err
+}
+
+// watchRuns shows a page anew whenever it changes: on a terminal in the place of the one before,
+// else below it.
+func (e *env) watchRuns(ctx context.Context, q inmem.RunQuery, every time.Duration) error {
+	shown := ""
+	return e.poll(ctx, every, func(ctx context.Context, db *inmem.DB) error {
+		doc, err := listRuns(ctx, db, q)
+		if err != nil {
+			return err
+		}
+		var text strings.Builder
+		if err := e.writeRuns(&text, doc); err != nil {
+			return err
+		}
+		changed := text.String() != shown
+		shown = text.String()
+		if !changed {
+			return nil
+		}
+		return e.stream(doc, func(w io.Writer) error {
+			const home = "\x1b[H\x1b[2J" // the cursor to the upper left corner, and all clear
+			if show.IsTerminal(e.stdout) {
+				text := fmt.Sprintf("%s%s\n\n%s", home, e.clock(e.now()), shown)
+				_, err := io.WriteString(w, text)
+				return err
+			}
+			_, err := io.WriteString(w, shown)
+			return err
+		})
+	})
 }
