@@ -25,31 +25,33 @@ type column struct {
 	bytes int64
 }
 
+// What a column takes in memory: for each slot in a list, and for each value beside its own size.
+const (
+	slotBytes  = 4
+	valueBytes = 96
+)
+
 func newColumn(path vector.Path) *column {
 	return &column{path: path, slots: map[codec.Value][]vector.Slot{}}
 }
 
 // add adds a slot. It is greater than all before it, or sort follows.
 func (c *column) add(slot vector.Slot, metadata codec.Value) {
-	const (
-		perSlot  = 4
-		perValue = 96 // of the map, with the head of its list
-	)
 	values := c.path.Values(metadata)
 	if len(values) == 0 {
 		return
 	}
 	c.any = append(c.any, slot)
-	c.bytes += perSlot
+	c.bytes += slotBytes
 	for _, v := range values {
 		list := c.slots[v]
 		if n := len(list); n > 0 && list[n-1] == slot {
 			continue // several values of one row may be equal
 		}
-		c.bytes += perSlot
+		c.bytes += slotBytes
 		if list == nil {
 			v = v.Clone()
-			c.bytes += perValue + int64(v.EncodedSize())
+			c.bytes += valueBytes + int64(v.EncodedSize())
 		}
 		c.slots[v] = append(list, slot)
 	}
@@ -95,12 +97,10 @@ func (c *content) missing(paths []vector.Path, f *vector.Filter) []vector.Path {
 
 // addColumns makes the columns that a filter needs. Nothing is pulled meanwhile.
 func (c *content) addColumns(ctx context.Context, f *vector.Filter) error {
-	select {
-	case <-c.owner.gate:
-	case <-ctx.Done():
+	if !c.owner.enter(ctx) {
 		return ctx.Err()
 	}
-	defer func() { c.owner.gate <- struct{}{} }()
+	defer c.owner.leave()
 	c.mu.RLock()
 	missing := c.missing(nil, f)
 	c.mu.RUnlock()
@@ -119,7 +119,7 @@ func (c *content) addColumns(ctx context.Context, f *vector.Filter) error {
 		c.columns[path] = col
 	}
 	c.mu.Unlock()
-	c.owner.bytes.Store(c.bytes())
+	c.owner.resize(c)
 	return nil
 }
 

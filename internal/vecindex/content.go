@@ -3,6 +3,7 @@ package vecindex
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -17,6 +18,9 @@ type content struct {
 	version atomic.Uint64
 	owner   *index
 	rows    atomic.Pointer[rowIndex] // nil as long as there was no row
+
+	oldest atomic.Uint64 // the least version that was searched of late
+	tried  atomic.Int64  // so many slots there must be before renew tries again
 
 	next uint64 // number of the next commit to pull; who has the gate
 	room []float32
@@ -39,6 +43,7 @@ func newContent(x *index, base uint64) *content {
 	c := &content{owner: x, base: base, dead: map[string][]vector.Slot{},
 		touched: map[string]uint64{}, columns: map[string]*column{}}
 	c.version.Store(base)
+	c.oldest.Store(math.MaxUint64)
 	return c
 }
 
@@ -47,7 +52,12 @@ func (c *content) from(at uint64) *content {
 	if at < c.base {
 		return nil
 	}
-	return c
+	for {
+		oldest := c.oldest.Load()
+		if at >= oldest || c.oldest.CompareAndSwap(oldest, at) {
+			return c
+		}
+	}
 }
 
 // bytes is the memory that all of it takes, about.

@@ -15,6 +15,7 @@ import (
 // loaded anew when the journal no longer tells what happened.
 type index struct {
 	b      backend.Backend
+	grown  *atomic.Int64 // Manager.grown
 	key    indexKey
 	scope  *backend.Scope
 	config vector.Config
@@ -25,6 +26,8 @@ type index struct {
 
 	gate    chan struct{} // holds one token: whoever takes it out loads and pulls
 	content atomic.Pointer[content]
+	heir    atomic.Pointer[content] // changed under the gate: see renew
+	broken  atomic.Bool             // the worker met an error: it lets the index be
 }
 
 // indexKey says what an index is of.
@@ -37,9 +40,10 @@ type indexKey struct {
 }
 
 func newIndex(
-	b backend.Backend, k indexKey, s *backend.Scope, fork uint64, config vector.Config,
+	m *Manager, k indexKey, s *backend.Scope, fork uint64, config vector.Config,
 ) *index {
-	x := &index{b: b, key: k, scope: s, fork: fork, config: config, gate: make(chan struct{}, 1)}
+	x := &index{b: m.b, grown: &m.grown, key: k, scope: s, fork: fork, config: config,
+		gate: make(chan struct{}, 1)}
 	x.gate <- struct{}{}
 	return x
 }
@@ -55,16 +59,15 @@ func (x *index) reach(ctx context.Context, at uint64) (*content, error) {
 	if c := x.content.Load(); c != nil && at <= c.version.Load() {
 		return c.from(at), nil
 	}
-	select {
-	case <-x.gate:
-	case <-ctx.Done():
+	if !x.enter(ctx) {
 		return nil, ctx.Err()
 	}
-	defer func() { x.gate <- struct{}{} }()
+	defer x.leave()
 	c, err := x.content.Load(), error(nil)
 	if c != nil && at > c.version.Load() {
 		if err = x.pull(ctx, c); errors.Is(err, backend.ErrPruned) {
 			x.content.Store(nil)
+			x.heir.Store(nil)
 		}
 	}
 	if c == nil || errors.Is(err, backend.ErrPruned) {
@@ -73,9 +76,32 @@ func (x *index) reach(ctx context.Context, at uint64) (*content, error) {
 	if c == nil || err != nil {
 		return nil, err
 	}
-	x.bytes.Store(c.bytes())
+	x.resize(c)
 	return c.from(at), nil
 }
+
+// resize notes what the contents take in memory.
+func (x *index) resize(c *content) {
+	size := c.bytes()
+	if heir := x.heir.Load(); heir != nil && heir != c {
+		size += heir.bytes()
+	}
+	if more := size - x.bytes.Swap(size); more > 0 {
+		x.grown.Add(more)
+	}
+}
+
+// enter takes the gate, or reports that ctx was done first.
+func (x *index) enter(ctx context.Context) bool {
+	select {
+	case <-x.gate:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (x *index) leave() { x.gate <- struct{}{} }
 
 // load makes contents, of the rows at a version or, of own ones, from the fork on. It returns nil
 // if the version is so old that contents of today would serve more searches. The caller has the
@@ -131,7 +157,7 @@ func (x *index) pull(ctx context.Context, c *content) error {
 		return err
 	}
 	if now.Count < c.next {
-		c.version.Store(target)
+		x.pulled(c, target)
 		return nil
 	}
 	r := backend.JournalRange{
@@ -149,11 +175,25 @@ func (x *index) pull(ctx context.Context, c *content) error {
 		if err := c.apply(&e); err != nil {
 			return err
 		}
+		if heir := x.heir.Load(); heir != nil {
+			if err := heir.apply(&e); err != nil {
+				return err
+			}
+		}
 		c.next++
-		c.version.Store(e.Version)
+		x.pulled(c, e.Version)
 	}
-	c.version.Store(target)
+	x.pulled(c, target)
 	return nil
+}
+
+// pulled notes that everything up to a version is in the contents, and in their heir.
+func (x *index) pulled(c *content, version uint64) {
+	if heir := x.heir.Load(); heir != nil {
+		heir.next = c.next
+		heir.version.Store(version)
+	}
+	c.version.Store(version)
 }
 
 // read reads a row as it was at a version.

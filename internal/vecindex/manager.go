@@ -1,6 +1,7 @@
 package vecindex
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -27,7 +28,12 @@ type Manager struct {
 	system *backend.Scope
 	clock  atomic.Uint64 // searches, to tell what was used last
 
+	ctx    context.Context // of the worker
+	cancel context.CancelFunc
+	grown  atomic.Int64 // bytes by which indexes grew since they were counted
+
 	mu       sync.Mutex
+	working  chan struct{}                // guarded by mu: closed when the worker ends, nil without
 	closed   bool                         // guarded by mu
 	indexes  map[indexKey]*index          // guarded by mu
 	lineages map[codec.Scope]*scopeOrigin // guarded by mu
@@ -39,7 +45,9 @@ func New(b backend.Backend, o Options) *Manager {
 	if o.Budget <= 0 {
 		o.Budget = defaultBudget
 	}
+	ctx, cancel := context.WithCancel(context.Background())
 	return &Manager{
+		ctx: ctx, cancel: cancel,
 		b: b, budget: o.Budget, system: &backend.Scope{Number: codec.SystemScope},
 		indexes: map[indexKey]*index{}, lineages: map[codec.Scope]*scopeOrigin{},
 		asked: map[indexKey]bool{},
@@ -49,9 +57,16 @@ func New(b backend.Backend, o Options) *Manager {
 // Close gives all memory back and ends the background work. Searches under way may end with
 // backend.ErrClosed, later ones do. A second Close does nothing.
 func (m *Manager) Close() error {
+	m.cancel()
+	m.mu.Lock()
+	m.closed = true
+	working := m.working
+	m.mu.Unlock()
+	if working != nil {
+		<-working
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed = true
 	clear(m.indexes)
 	clear(m.lineages)
 	clear(m.asked)
@@ -82,7 +97,7 @@ func (m *Manager) index(
 	}
 	x := m.indexes[k]
 	if x == nil {
-		x = newIndex(m.b, k, s, fork, c.Config)
+		x = newIndex(m, k, s, fork, c.Config)
 		m.indexes[k] = x
 	}
 	x.used.Store(m.clock.Add(1))
@@ -117,10 +132,15 @@ func (m *Manager) forget(x *index) {
 	}
 }
 
-// shrink drops what was not used for longest while all together take more than the budget.
+// shrink drops what was not used for longest while all together take more than the budget. It
+// counts only when much was added since the last time.
 func (m *Manager) shrink() {
+	if m.grown.Load() <= m.budget/64 {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.grown.Store(0)
 	total := int64(0)
 	for _, x := range m.indexes {
 		total += x.bytes.Load()

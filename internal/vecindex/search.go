@@ -70,11 +70,24 @@ func (m *Manager) search(
 	if err != nil {
 		return Result{}, err
 	}
-	defer m.shrink()
+	m.shrink()
+	m.pokeFor(parts)
 	if parts == nil {
 		return m.scan(ctx, c, at, q)
 	}
 	return m.searchParts(ctx, parts, q)
+}
+
+// pokeFor starts the worker if it has something to do for one of the parts.
+func (m *Manager) pokeFor(parts []part) {
+	for _, p := range parts {
+		if p.content.owner.hasWork() {
+			m.mu.Lock()
+			m.poke()
+			m.mu.Unlock()
+			return
+		}
+	}
 }
 
 // searchParts searches all parts and merges what they find.
