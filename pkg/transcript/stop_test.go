@@ -11,8 +11,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/transcript"
 )
 
-// A malformed record ends the import, but not in the middle of the runs before it: these are written
-// to their end, whatever the reader and the other writers are at.
+// A malformed record ends the import, but not in the middle of the runs before it: these are
+// written to their end, whatever the reader and the other writers are at.
 func TestMalformedRecordLeavesNoRemnants(t *testing.T) {
 	var long strings.Builder
 	for i := range 60 {

@@ -20,7 +20,9 @@ func htmlFlag(c *cobra.Command, file *string) {
 
 // answer prints a document as print does, and writes the page to a file if one is named. For people
 // the page stands for the text then.
-func (e *env) answer(doc any, file string, p func() *page.Page, text func(w io.Writer) error) error {
+func (e *env) answer(doc any, file string, p func() *page.Page,
+	text func(w io.Writer) error,
+) error {
 	if file == "" {
 		return e.print(doc, text)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/transcript"
 )
 
-// Compare is the page of what several runs did in common, and where they parted. What names the runs
-// stands in its title.
+// Compare is the page of what several runs did in common, and where they parted. What says in words
+// which runs these are.
 func Compare(c *transcript.Comparison, what string) *page.Page {
 	other := len(c.Runs) - c.Passed - c.Failed
 	t := tally{c.Passed, c.Failed, other}
@@ -245,8 +245,8 @@ func telling(c *transcript.Comparison) page.Section {
 				percent(s.PassedShare), percent(s.FailedShare)), parts...),
 			text(fmt.Sprintf("%d of %d", s.Failed, c.Failed))}
 	}
-	lead := "Steps that runs which passed take and those which failed do not, or the other way round, " +
-		"wherever they were taken."
+	lead := "Steps that runs which passed take and those which failed do not, or the other way " +
+		"round, wherever they were taken."
 	if len(shown) < len(c.Telling) {
 		lead += fmt.Sprintf(" These are the first %d of %d.", len(shown), len(c.Telling))
 	}

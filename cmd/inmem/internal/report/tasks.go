@@ -43,9 +43,10 @@ func Tasks(tasks []transcript.Task) *page.Page {
 		return p
 	}
 	p.Sections = []page.Section{
-		{Title: "Every trial", Lead: "A column is a task, a square is a trial: the first at the bottom. " +
-			"What failed is hatched.", Body: []page.Node{trialsPlot(tasks, t), outcomes(t.other)}},
-		{Title: "How many trials passed", Lead: "How many tasks there are of which so many trials passed.",
+		{Title: "Every trial", Lead: "A column is a task, a square is a trial: the first at the " +
+			"bottom. What failed is hatched.", Body: []page.Node{trialsPlot(tasks, t), outcomes(t.other)}},
+		{Title: "How many trials passed",
+			Lead: "How many tasks there are of which so many trials passed.",
 			Body: []page.Node{sharesPlot(tasks)}},
 	}
 	if never > 0 {

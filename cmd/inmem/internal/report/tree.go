@@ -46,8 +46,8 @@ func (t *tree) below(b *transcript.Branch) (items []page.Node) {
 	return items
 }
 
-// parted are what runs did behind a branch at which they part. That all ended is said in the line of
-// the branch itself, if it has one.
+// parted are what runs did behind a branch at which they part. That all ended is said in the line
+// of the branch itself, if it has one.
 func (t *tree) parted(b *transcript.Branch, line bool) (items []page.Node) {
 	if b.Ended > 0 && (len(b.Next) > 0 || !line) {
 		ended := tally{b.EndedPassed, b.EndedFailed, b.Ended - b.EndedPassed - b.EndedFailed}
