@@ -57,6 +57,7 @@ type Config struct {
 	M              int    // links per node on the upper levels, twice that on the lowest; 0 = 16
 	EfConstruction int    // width of the search for the neighbours of a new node; 0 = 200
 	Seed           uint64 // of the levels: same history and seed, same graph
+	FlatRows       int    // rows that are scanned rather than linked or walked; 0 = FlatBytes/Dim
 
 	// Compact leaves the float32 rows out of memory. Fetch is needed then.
 	Compact bool
@@ -80,6 +81,9 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.Metric.check(); err != nil {
 		return c, err
 	}
+	if c.FlatRows == 0 && c.Dim > 0 {
+		c.FlatRows = max(FlatBytes/c.Dim, 1)
+	}
 	switch {
 	case c.Dim < 1 || c.Dim > MaxDim:
 		return c, invalid("dimension %d, expected 1 to %d", c.Dim, MaxDim)
@@ -90,14 +94,13 @@ func (c Config) withDefaults() (Config, error) {
 	case c.EfConstruction < c.M || c.EfConstruction > 1<<16:
 		return c, invalid("ef construction %d, expected %d (m) to %d",
 			c.EfConstruction, c.M, 1<<16)
+	case c.FlatRows < 1:
+		return c, invalid("flat rows %d, at least 1", c.FlatRows)
 	case c.Compact && c.Fetch == nil:
 		return c, invalid("a compact index needs a fetch function")
 	}
 	return c, nil
 }
-
-// flatRows is how many rows are scanned rather than linked or walked.
-func (c *Config) flatRows() int { return max(FlatBytes/c.Dim, 1) }
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{codec.ErrInvalidArgument}, args...)...)

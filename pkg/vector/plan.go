@@ -6,7 +6,7 @@ import "math/bits"
 // visible and allowed (exact, or estimated where counting would cost more than it saves), n that of
 // all rows.
 //
-//   - few rows (c codes are no more than FlatBytes), a walk that is nearly as wide as c: scan them
+//   - few rows (at most Config.FlatRows), a walk that is nearly as wide as c: scan them
 //   - most rows (c above walkShare of n): walk over all, keep those that are allowed
 //   - between: begin to walk; when the rows around the query are allowed about as often as
 //     elsewhere, go on over allowed rows only (two-hop), else on as before; scan after all when as
@@ -52,7 +52,7 @@ type plan struct {
 	strategy Strategy
 	why      string
 	limit    int     // rows that the walk may compare; 0 = any number
-	share    float64 // allowed and visible among all rows, to be compared with those around the query; 0 = not
+	share    float64 // of rows allowed and visible, if those around the query are to be judged by it
 }
 
 // The reasons that are given in more than one place.
@@ -67,7 +67,7 @@ func (s *searcher) choose() plan {
 	}
 	count := s.count()
 	switch {
-	case count <= s.ix.config.flatRows():
+	case count <= s.ix.config.FlatRows:
 		return plan{strategy: Scan, why: "few rows are visible and allowed"}
 	case s.width()*wide*stepCost >= count:
 		return plan{strategy: Scan, why: "the walk would be as wide as a scan"}
@@ -158,7 +158,7 @@ func (s *searcher) visible() int {
 
 // visibleOf estimates how many of the allowed rows are visible.
 func (s *searcher) visibleOf(allowed int) int {
-	if allowed <= s.ix.config.flatRows() {
+	if allowed <= s.ix.config.FlatRows {
 		return allowed
 	}
 	words := int(s.n+63) / 64

@@ -232,5 +232,5 @@ func (ix *slotIndex) wantsGraph(n int) bool {
 	case KindGraph:
 		return true
 	}
-	return n > ix.config.flatRows() || ix.graph.linked.Load() > 0
+	return n > ix.config.FlatRows || ix.graph.linked.Load() > 0
 }
