@@ -232,7 +232,8 @@ func (w *scopeWalk) beginRecord(number uint64, rec *codec.JournalRecord) {
 		w.unread = true // what they named looks stray
 	}
 	if j.begun && w.version <= j.version {
-		w.note(backend.ProblemJournal, "version %d, that of the record before is %d", w.version, j.version)
+		w.note(backend.ProblemJournal, "version %d, that of the record before is %d", w.version,
+			j.version)
 	}
 	j.begun, j.next, j.version, j.parts = true, number+1, w.version, rec.Parts
 }

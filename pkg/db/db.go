@@ -2,9 +2,11 @@ package inmem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/internal/vecindex"
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/txn"
 )
@@ -21,9 +23,13 @@ type DB struct {
 	names    scopeNames
 	recovery Recovery
 	keeper   *keeper // of chains of forks
+	vectors  *vecindex.Manager
 	imports  imports
 
 	retention *retention
+
+	inspector *inspector // nil: nobody may look
+	lease     *lease     // of a copy that Inspect looks at, else nil
 }
 
 // parts is what a DB is assembled from besides its options.
@@ -46,6 +52,7 @@ func assemble(p parts, o Options) *DB {
 		path: p.path, options: o, b: p.backend, m: txn.New(p.backend, c),
 		system: &backend.Scope{Number: codec.SystemScope},
 		epoch:  p.epoch, recovery: p.recovery,
+		vectors: vecindex.New(p.backend, vecindex.Options{Budget: o.VectorMemory}),
 	}
 	d.keeper = newKeeper(d, p.depth)
 	d.retention = newRetention(d)
@@ -60,9 +67,12 @@ func (d *DB) Path() string { return d.path }
 //
 // Errors: ErrStorage if what was committed could not be made durable.
 func (d *DB) Close() error {
+	d.inspector.close()
+	defer d.lease.end()
 	d.retention.close()
 	d.keeper.close()
-	if err := d.b.Close(); err != nil {
+	err := d.vectors.Close() // it reads from what is closed next
+	if err := errors.Join(err, d.b.Close()); err != nil {
 		return fmt.Errorf("close %s: %w", d.path, err)
 	}
 	return nil

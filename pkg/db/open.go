@@ -2,6 +2,7 @@ package inmem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,6 +29,11 @@ func Open(path string, o *Options) (*DB, error) {
 	if err := d.dropImports(context.Background()); err != nil {
 		// Nobody sees what is left, and the next import tries again.
 		options.Logger.Warn("what is left of an import stays for now", "error", err)
+	}
+	if options.Inspect == InspectBySocket {
+		if d.inspector, err = startInspector(d); err != nil {
+			return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, d.Close()))
+		}
 	}
 	d.retention.start()
 	return d, nil

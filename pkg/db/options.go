@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -76,12 +77,19 @@ type Options struct {
 	// is open. Default one minute; negative: only by ApplyRetention. Without a policy nothing is done.
 	RetentionInterval time.Duration
 
+	// Inspect says whether other processes may look at the database while it is open; see Inspect.
+	// Default InspectNever.
+	Inspect Inspection
+
 	// What it costs.
 
 	// MemoryBudget bounds the memory for recent data, in bytes. Data beyond it is read from disk;
 	// the meaning of nothing changes. Default 64 MiB, at least 1 MiB. Not counted are the sets of
-	// open transactions, what they read and are about to write, and CacheSize.
+	// open transactions, what they read and are about to write, VectorMemory and CacheSize.
 	MemoryBudget int64
+	// VectorMemory bounds the memory of all indexes of vectors together, in bytes. Those that were
+	// not searched for longest give way, and are made again when they are searched. Default 1 GiB.
+	VectorMemory int64
 	// CacheSize bounds the cache of disk blocks, in bytes. Default 48 MiB; a value below
 	// about 33 MiB is raised to it.
 	CacheSize int64
@@ -130,6 +138,7 @@ func (o *Options) withDefaults() Options {
 		c.MaxTxnWrites = txn.DefaultMaxWrites
 	}
 	setDefault(&c.MemoryBudget, 64<<20)
+	setDefault(&c.VectorMemory, 1<<30)
 	setDefault(&c.CacheSize, 48<<20)
 	setDefault(&c.MinFreeSpace, 64<<20)
 	if c.Logger == nil {
@@ -161,6 +170,11 @@ func (o *Options) validate(path string) error {
 	}
 	fault(path == "" && o.Durability != None, "path is empty")
 	fault(o.Durability > None, "Durability is %v", o.Durability)
+	fault(o.Inspect > InspectBySocket, "Inspect is %d", o.Inspect)
+	fault(o.Inspect == InspectBySocket && o.Durability == None,
+		"Inspect: there is nothing on disk to look at with Durability %v", o.Durability)
+	fault(o.Inspect == InspectBySocket && runtime.GOOS == "windows",
+		"Inspect: there are no sockets in directories on Windows")
 	fault(o.SyncInterval < 0, "SyncInterval %v is negative", o.SyncInterval)
 	fault(o.SyncCommits < 0, "SyncCommits %d is negative", o.SyncCommits)
 	fault(o.MaxTxnBytes < 0, "MaxTxnBytes %d is negative", o.MaxTxnBytes)
@@ -170,6 +184,7 @@ func (o *Options) validate(path string) error {
 	fault(o.MemoryBudget < 0, "MemoryBudget %d is negative", o.MemoryBudget)
 	fault(o.MemoryBudget >= 0 && o.MemoryBudget < leastMemory,
 		"MemoryBudget %d is under the least of %d (1 MiB)", o.MemoryBudget, leastMemory)
+	fault(o.VectorMemory < 0, "VectorMemory %d is negative", o.VectorMemory)
 	fault(o.CacheSize < 0, "CacheSize %d is negative", o.CacheSize)
 	fault(o.MinFreeSpace < 0, "MinFreeSpace %d is negative", o.MinFreeSpace)
 	for _, name := range slices.Sorted(maps.Keys(o.Guards)) {

@@ -44,9 +44,10 @@ type Sizes struct {
 	CacheLimit int64 `json:"cache_limit"`
 	// Levels are those of the tree of tables, from the newest data to the oldest.
 	Levels []LevelSize `json:"levels"`
-	// Debt is what compactions still have to rewrite; Written what was written into the log and by
-	// flushes and compactions since Open.
-	Debt         uint64 `json:"debt"`
+	// Debt is what compactions still have to rewrite.
+	Debt uint64 `json:"debt"`
+	// LogWritten is what was written into the log since Open, TableWritten what flushes and
+	// compactions wrote.
 	LogWritten   uint64 `json:"log_written"`
 	TableWritten uint64 `json:"table_written"`
 	// Flushes and Compactions are counted since Open.

@@ -49,7 +49,7 @@ func (k task) options() *inmem.Options {
 // children are the tasks by name. A child that returns an error ends with status 1.
 var children = map[string]func(task) error{
 	"load": loadChild, "hold": holdChild, "once": onceChild, "watch": watchChild,
-	"checkpoint": checkpointChild,
+	"checkpoint": checkpointChild, "inspected": inspectedChild,
 }
 
 func TestMain(m *testing.M) {

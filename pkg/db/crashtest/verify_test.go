@@ -63,6 +63,9 @@ func (l *ledger) verify(t *testing.T, db *inmem.DB, mode inmem.Durability) (lost
 	require.GreaterOrEqual(t, db.DurableVersion(), r.Version)
 	lost = l.checkPromises(t, r, mode)
 	time.Sleep(40 * time.Millisecond) // whatever was short-lived has expired
+	report, err := db.Verify(t.Context(), inmem.VerifyOptions{})
+	require.NoError(t, err)
+	require.Empty(t, report.Problems)
 	places := l.places()
 	f := look(t, db, places)
 	want := l.expected(r.Version)
