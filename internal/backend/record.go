@@ -81,6 +81,29 @@ type Cursor interface {
 	Close()
 }
 
+// BlockSize is how many records a Block has room for.
+const BlockSize = 64
+
+// Block is a part of a scan, see BlockCursor: of every record the key, the value, the version,
+// which is also the stamp, and the hint. Only the first Len places count; what they hold stays
+// valid for ever.
+type Block struct {
+	Len      int
+	Keys     [BlockSize]string
+	Values   [BlockSize][]byte
+	Versions [BlockSize]uint64
+	Hints    [BlockSize]uint64
+}
+
+// BlockCursor is a Cursor that can give out many records at once, at a fraction of the cost.
+type BlockCursor interface {
+	Cursor
+	// NextBlock moves on over what follows as long as it is as GetPlain has it, and puts it into b,
+	// at most most records. An empty block says nothing: Next goes on, and tells of errors, too. The
+	// cursor stands on no record afterwards.
+	NextBlock(b *Block, most int)
+}
+
 // Read is one entry of a read set: the key and the stamp that was read (0: absent).
 type Read struct {
 	Scope     *Scope

@@ -95,6 +95,25 @@ func (c *cursor) Next() bool {
 	return c.nextInStore() && c.alive()
 }
 
+var _ backend.BlockCursor = (*cursor)(nil)
+
+// NextBlock implements backend.BlockCursor, from memory only.
+func (c *cursor) NextBlock(b *backend.Block, most int) {
+	b.Len = 0
+	if c.stopped || c.mem == nil || c.ctx.Err() != nil {
+		return
+	}
+	c.mem.NextBlock((*memtable.Block)(b), most)
+	if b.Len == 0 {
+		return
+	}
+	if !c.alive() {
+		b.Len = 0
+		return
+	}
+	c.given, c.key = true, b.Keys[b.Len-1]
+}
+
 // alive stops the walk if the scope was deleted under it, or the database closed.
 func (c *cursor) alive() bool {
 	if !c.db.closed.Load() && !c.state.retired.Load() && c.state.phase.Load() == scopeOpen {

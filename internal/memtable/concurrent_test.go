@@ -77,7 +77,7 @@ func (h *history) judge(key string, at uint64, r Record) error {
 
 // scanAll compares one scan with the history. A partial one must be right as far as it goes.
 func (h *history) scanAll(s *Scope, at uint64, reverse bool) error {
-	c := s.Scan('k', "", "", reverse, at)
+	c := &mixedWalk{Cursor: s.Scan('k', "", "", reverse, at), most: int(at % 9)}
 	defer c.Close()
 	i := 0
 	next := func() (string, bool) {

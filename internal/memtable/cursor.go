@@ -83,10 +83,12 @@ func (c *Cursor) Scan(s *Scope, p byte, start, end string, reverse bool, at uint
 	}
 	var base uint32
 	c.tree, base = c.o.sorted(s)
-	c.lo = c.searchBase(base, start)
+	if start != "" {
+		c.lo = c.searchBase(0, base, start)
+	}
 	c.hi = base
 	if end != "" {
-		c.hi = c.searchBase(base, end)
+		c.hi = c.gallop(c.lo, base, end)
 	}
 	if c.tree != nil {
 		c.ended = false
@@ -104,14 +106,23 @@ func (c *Cursor) ScanAll(s *Scope, p byte, start, end string, reverse bool, at u
 	c.all = true
 }
 
-// searchBase returns how many keys of the base are below key.
-func (c *Cursor) searchBase(n uint32, key string) uint32 {
-	if key == "" {
-		return 0
-	}
-	return uint32(sort.Search(int(n), func(i int) bool {
-		return c.o.key(c.s.t, uint32(i)) >= key
+// searchBase returns the first serial of the base from lo to below hi whose key is not below key;
+// hi if there is none.
+func (c *Cursor) searchBase(lo, hi uint32, key string) uint32 {
+	return lo + uint32(sort.Search(int(hi-lo), func(i int) bool {
+		return c.o.key(c.s.t, lo+uint32(i)) >= key
 	}))
+}
+
+// gallop is searchBase for what is probably near lo: most ranges are short.
+func (c *Cursor) gallop(lo, hi uint32, key string) uint32 {
+	for step := uint32(16); hi-lo > step; step *= 4 {
+		if c.o.key(c.s.t, lo+step) >= key {
+			return c.searchBase(lo, lo+step, key)
+		}
+		lo += step + 1
+	}
+	return c.searchBase(lo, hi, key)
 }
 
 // Next moves on and reports whether there is a key. After false it stays false.
@@ -270,14 +281,18 @@ func (c *Cursor) reload(k *candidate) bool {
 
 // take removes the candidate that comes first. It stays valid until the next fill.
 func (c *Cursor) take() *candidate {
-	f := &c.fromBase
-	if f.empty() {
-		f = &c.fromTree
-	} else if g := &c.fromTree; !g.empty() && (g.ahead[g.at].key < f.ahead[f.at].key) != c.reverse {
-		f = g
-	}
+	f := c.front()
 	f.at++
 	return &f.ahead[f.at-1]
+}
+
+// front is the source whose candidate comes first.
+func (c *Cursor) front() *source {
+	f, g := &c.fromBase, &c.fromTree
+	if f.empty() || !g.empty() && (g.ahead[g.at].key < f.ahead[f.at].key) != c.reverse {
+		return g
+	}
+	return f
 }
 
 // loadLeaf goes on to the next leaf and trims it to the range.

@@ -200,7 +200,8 @@ func (m *truth) scan(t *rapid.T) {
 	if reverse {
 		slices.Reverse(want)
 	}
-	c := w.s.Scan('k', start, end, reverse, at)
+	c := &mixedWalk{Cursor: w.s.Scan('k', start, end, reverse, at),
+		most: rapid.IntRange(0, BlockSize+1).Draw(t, "block")}
 	defer c.Close()
 	i := 0
 	for ; c.Next(); i++ {

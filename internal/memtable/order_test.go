@@ -14,7 +14,7 @@ import (
 func scanKeys(t testing.TB, s *Scope, start, end string, reverse bool, at uint64) []string {
 	t.Helper()
 	var got []string
-	c := s.Scan('k', start, end, reverse, at)
+	c := &mixedWalk{Cursor: s.Scan('k', start, end, reverse, at), most: len(start) * 5 % 11}
 	defer c.Close()
 	for c.Next() {
 		got = append(got, c.Key())

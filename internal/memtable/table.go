@@ -92,7 +92,9 @@ func (s *Scope) Get(p byte, key string, at uint64) (Record, Ref, Answer) {
 // Plain is Get for what most reads meet, a third faster because nothing but words is returned: the
 // value of a key whose newest record at or below at is an ordinary one, or the certainty that the
 // key is absent (version 0). Of anything else it says not ok, and Get tells. Any goroutine.
-func (s *Scope) Plain(p byte, key string, at uint64) (value []byte, version uint64, ref Ref, ok bool) {
+func (s *Scope) Plain(
+	p byte, key string, at uint64,
+) (value []byte, version uint64, ref Ref, ok bool) {
 	if len(key) > maxKeyLen {
 		return nil, 0, 0, s.miss() == Absent
 	}

@@ -221,6 +221,18 @@ func DecodeValue(b []byte) (Value, error) {
 	return decodeOther(b)
 }
 
+// DecodeStored is DecodeValue for bytes that AppendValue wrote and that have been in memory or under
+// a checksum since: whether a String is valid UTF-8 is not looked at again, which is half the cost.
+func DecodeStored(b []byte) (Value, error) {
+	if len(b) > 0 && b[0]&majorMask == majorText {
+		arg, next, ok := readHead(b, 0)
+		if ok && arg == uint64(len(b)-next) && arg <= MaxValueSize {
+			return Value{kind: KindString, data: aliasString(b[next:])}, nil
+		}
+	}
+	return DecodeValue(b)
+}
+
 // decodeSimple decodes null, a boolean or a float that fills b.
 func decodeSimple(b []byte) (Value, error) {
 	if _, _, err := (verifier{b, "value"}).other(0, len(b)); err != nil {

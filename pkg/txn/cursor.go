@@ -3,6 +3,7 @@ package txn
 import (
 	"context"
 	"strings"
+	"sync"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
@@ -33,6 +34,13 @@ type Cursor struct {
 	logEnd string
 	own    ownScan // the transaction's writes in the range
 
+	// What was read ahead from below, if it offers that; nil: nothing. at is the place in it that
+	// is shown, most how many records are asked for the next time.
+	blocks   backend.BlockCursor
+	block    *backend.Block
+	at, most int
+	have     int // the length of the block, if no transaction has to note what it reads
+
 	peeked, more bool // below stands on a record that was not yet shown; below has one
 	started      bool
 	exhausted    bool // went to the end of the range
@@ -40,7 +48,7 @@ type Cursor struct {
 	steps        int
 
 	key   string
-	rec   *backend.Record // what is shown, if it is of the snapshot
+	rec   *backend.Record // what is shown, if it is of the snapshot and not in the block
 	entry Entry           // or of the transaction itself
 	err   error
 }
@@ -76,8 +84,16 @@ func (s Scope) Scan(ctx context.Context, p codec.Primitive, r Range) *Cursor {
 		}
 	}
 	c.below = s.m.b.Scan(ctx, s.s, p, r, at)
+	if c.own.set == nil && c.logEnd == "" {
+		c.blocks, _ = c.below.(backend.BlockCursor)
+	}
 	return c
 }
+
+// Scans read ahead, a little at first.
+const firstBlock = 8
+
+var blocks = sync.Pool{New: func() any { return new(backend.Block) }}
 
 func (c *Cursor) usable() error {
 	switch {
@@ -91,6 +107,11 @@ func (c *Cursor) usable() error {
 
 // Next moves on and reports whether there is a key. After false it stays false.
 func (c *Cursor) Next() bool {
+	if c.at+1 < c.have && !c.s.view.ended.Load() { // what most calls meet
+		c.at++
+		c.key = c.block.Keys[c.at]
+		return true
+	}
 	if c.err != nil || c.exhausted || c.closed {
 		return false
 	}
@@ -104,6 +125,14 @@ func (c *Cursor) Next() bool {
 	}
 	if c.r.Reverse {
 		c.seeLogEnd() // it lies before the first key
+	}
+	if c.blocks != nil {
+		if c.nextInBlock() {
+			return true
+		}
+		if c.err != nil {
+			return false
+		}
 	}
 	if c.own.set == nil {
 		return c.nextBelow()
@@ -128,6 +157,51 @@ func (c *Cursor) Next() bool {
 		}
 	}
 	return false
+}
+
+// nextInBlock is Next for what can be read ahead.
+func (c *Cursor) nextInBlock() bool {
+	if c.at++; c.block == nil || c.at >= c.block.Len {
+		if !c.readAhead() {
+			return false
+		}
+	}
+	b := c.block
+	c.key, c.rec, c.started = b.Keys[c.at], nil, true
+	if t := c.s.tx; t != nil {
+		t.reads.add(backend.Read{Scope: c.s.s, Primitive: c.p, Key: c.key,
+			Stamp: b.Versions[c.at], Hint: b.Hints[c.at]})
+	}
+	return true
+}
+
+// readAhead brings the next block. After a block that was not filled something else follows, and
+// Next goes on from there.
+func (c *Cursor) readAhead() bool {
+	if c.block == nil {
+		c.block, c.most = blocks.Get().(*backend.Block), firstBlock
+	} else {
+		c.most = min(2*c.most, backend.BlockSize)
+	}
+	c.at, c.have = 0, 0
+	if c.err = done(c.ctx); c.err != nil {
+		return false
+	}
+	c.blocks.NextBlock(c.block, c.most)
+	if c.s.tx == nil {
+		c.have = c.block.Len
+	}
+	return c.block.Len > 0
+}
+
+// dropBlock gives the block back.
+func (c *Cursor) dropBlock() {
+	if c.block != nil {
+		clear(c.block.Keys[:c.most])
+		clear(c.block.Values[:c.most])
+		blocks.Put(c.block)
+		c.block, c.have = nil, 0
+	}
 }
 
 // nextBelow is Next where the transaction has written nothing in the range.
@@ -200,18 +274,26 @@ func (c *Cursor) Key() string { return c.key }
 
 // Entry is what the scope shows of the key. REQUIRES: the last Next was true.
 func (c *Cursor) Entry() Entry {
-	if c.rec == nil {
-		return c.entry
+	switch {
+	case c.rec != nil:
+		return entry(c.rec, c.now)
+	case c.block != nil:
+		return Entry{
+			Value: c.block.Values[c.at], Exists: true, Version: c.block.Versions[c.at],
+		}
 	}
-	return entry(c.rec, c.now)
+	return c.entry
 }
 
 // Value is Entry().Value, at less cost.
 func (c *Cursor) Value() []byte {
-	if c.rec == nil {
-		return c.entry.Value
+	switch {
+	case c.rec != nil:
+		return c.rec.Value
+	case c.block != nil:
+		return c.block.Values[c.at]
 	}
-	return c.rec.Value
+	return c.entry.Value
 }
 
 // Err tells why Next answered false; nil means that the range is exhausted.
@@ -228,6 +310,7 @@ func (c *Cursor) Close() {
 		t.addRange(c)
 		c.own.close()
 	}
+	c.dropBlock()
 	if c.below != nil {
 		c.below.Close()
 	}

@@ -224,7 +224,45 @@ func (w *world) scanOf(
 	}
 	require.NoError(w, c.Err())
 	require.False(w, c.Next(), "after false Next stays false")
+	w.blocks(s, p, r, at, pairs)
 	return pairs
+}
+
+// blocks holds a scan in blocks, where the authority offers that, against the one by Next.
+func (w *world) blocks(
+	s *backend.Scope, p codec.Primitive, r backend.Range, at uint64, want []pair,
+) {
+	w.Helper()
+	c, ok := w.b.Scan(w.ctx, s, p, r, at).(backend.BlockCursor)
+	if !ok {
+		return
+	}
+	defer c.Close()
+	var b backend.Block
+	for i := 0; ; {
+		c.NextBlock(&b, 1+len(want)%7)
+		require.LessOrEqual(w, b.Len, 1+len(want)%7)
+		for j := range b.Len {
+			require.Less(w, i, len(want))
+			require.Equal(w, want[i].key, b.Keys[j])
+			r := want[i].record
+			r.Hint = b.Hints[j] // the entry may have been moved
+			require.Equal(w, r, backend.Record{
+				Version: b.Versions[j], Stamp: b.Versions[j], Value: b.Values[j], Hint: b.Hints[j],
+			})
+			i++
+		}
+		if b.Len > 0 {
+			continue
+		}
+		if !c.Next() {
+			require.NoError(w, c.Err())
+			require.Len(w, want, i)
+			return
+		}
+		require.Equal(w, want[i].key, c.Key())
+		i++
+	}
 }
 
 func keysOf(pairs []pair) []string {

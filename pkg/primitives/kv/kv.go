@@ -76,7 +76,7 @@ func (k KV) Get(ctx context.Context, key string) (codec.Value, bool, error) {
 	if err != nil || !exists {
 		return codec.Value{}, false, k.wrap("get", key, err)
 	}
-	v, err := codec.DecodeValue(data)
+	v, err := codec.DecodeStored(data)
 	if err != nil {
 		return codec.Value{}, false, k.wrap("get", key, err)
 	}

@@ -73,7 +73,7 @@ func (k KV) Scan(ctx context.Context, o ScanOptions) iter.Seq2[Pair, error] {
 		w := k.walk(ctx, "scan", &o)
 		defer w.close()
 		for w.next() {
-			v, err := codec.DecodeValue(w.c.Value())
+			v, err := codec.DecodeStored(w.c.Value())
 			if err != nil {
 				yield(Pair{}, k.wrap("scan", w.key(), err))
 				return
