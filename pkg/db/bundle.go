@@ -69,6 +69,9 @@ type ExportOptions struct {
 func (d *DB) ExportRun(
 	ctx context.Context, id string, w io.Writer, o ExportOptions,
 ) (BundleInfo, error) {
+	if w == nil {
+		return BundleInfo{}, fmt.Errorf("export: %w: no writer", ErrInvalidArgument)
+	}
 	r, err := d.Run(ctx, id)
 	if err != nil {
 		return BundleInfo{}, fmt.Errorf("export: %w", err)
@@ -250,6 +253,9 @@ const contextEvery = 256
 
 // walkBundle reads a bundle to its end.
 func walkBundle(ctx context.Context, in io.Reader, v bundleVisitor) (BundleInfo, error) {
+	if in == nil {
+		return BundleInfo{}, fmt.Errorf("%w: no reader", ErrInvalidArgument)
+	}
 	r, err := bundle.NewReader(in)
 	if err != nil {
 		return BundleInfo{}, err

@@ -60,6 +60,9 @@ func (d *DB) ImportRun(ctx context.Context, r io.Reader, o ImportOptions) (*Run,
 }
 
 func (d *DB) importRun(ctx context.Context, r io.Reader, o *ImportOptions) (*Run, error) {
+	if r == nil {
+		return nil, fmt.Errorf("%w: no reader", ErrInvalidArgument)
+	}
 	if err := d.dropImports(ctx); err != nil {
 		return nil, err
 	}

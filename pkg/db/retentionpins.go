@@ -181,6 +181,9 @@ func (r *retention) unpin(ctx context.Context, name string) error {
 
 // load puts the pins of the database in force, once.
 func (r *retention) load(ctx context.Context) error {
+	if r.ctx.Err() != nil {
+		return ErrClosed
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.loaded {

@@ -33,6 +33,9 @@ func (l Log) Types(ctx context.Context) iter.Seq2[string, error] {
 
 // firstType is the type of the first index entry in a range.
 func (l Log) firstType(ctx context.Context, r txn.Range) (typ string, ok bool, err error) {
+	if err := ctx.Err(); err != nil { // a scan of one step does not look
+		return "", false, txn.ContextError(err)
+	}
 	c := l.scope.Scan(ctx, codec.Events.Index(), r)
 	defer c.Close()
 	if !c.Next() {

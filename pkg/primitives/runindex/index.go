@@ -58,9 +58,10 @@ func (x Index) find(ctx context.Context, id string) (codec.ScopeRecord, error) {
 }
 
 // Beginning returns the runs whose ids begin with a text, whatever their status, in the order of
-// the ids, at most limit of them (0: all), all from one version: what a person means who writes down
-// the first characters of an id. Letters may be of either case; what no id begins with finds none.
-// Inside a transaction the records join the read set. Cost: a lookup for each run that is found.
+// the ids, at most limit of them (0: all), all from one version: what a person means who writes
+// down the first characters of an id. Letters may be of either case; what no id begins with finds
+// none. Inside a transaction the records join the read set. Cost: a lookup for each run that is
+// found.
 //
 // Errors also: codec.ErrInvalidArgument for a negative limit.
 func (x Index) Beginning(ctx context.Context, text string, limit int) ([]Info, error) {
@@ -191,6 +192,9 @@ func (x Index) page(f *filter, w *walk, bound string, limit int) (p Page, next s
 		case cut:
 			return p, s.front(), nil
 		}
+		if err := w.ctx.Err(); err != nil {
+			return Page{}, "", txn.ContextError(err)
+		}
 		place := s.place()
 		if len(p.Runs) == limit {
 			return p, bound, nil // there is more
@@ -305,6 +309,9 @@ func (x Index) count(ctx context.Context, f *filter) (int, error) {
 	defer s.close()
 	n, bound := 0, w.start()
 	for s.seek(bound) == found {
+		if err := ctx.Err(); err != nil {
+			return 0, txn.ContextError(err)
+		}
 		place := s.place()
 		there := true
 		if x.scope.Lasting() { // entries of runs that were deleted since may be among them
