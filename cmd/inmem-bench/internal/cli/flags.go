@@ -97,6 +97,8 @@ func (o *options) flagSet() *flag.FlagSet {
 		"int64 values, as in the original")
 	fs.Uint64Var(&o.config.Seed, "seed", measure.DefaultSeed, "the `seed` of all random keys")
 	fs.Int64Var(&o.memoryMiB, "memory", 256, "the memory budget of a database in `MiB`")
+	fs.StringVar(&o.config.Vectors, "vectors", "", "a `file` of vectors for the group vector to "+
+		"measure too: .fvecs, .npy, .jsonl,\nor MNIST's idx, with or without .gz")
 	fs.StringVar(&o.dir, "dir", "", "an existing `directory` for the databases, which are removed "+
 		"again\n(default: the system's directory for temporary files)")
 	fs.BoolVar(&o.quiet, "quiet", false, "show no progress")
@@ -174,6 +176,10 @@ func (o *options) validate() error {
 		o.memoryMiB, 1<<20)
 	check(o.json != "-" || o.gobench != "-", "-json and -gobench cannot both be -")
 	check(o.html != "-", "-html needs a file's name, not -")
+	if c.Vectors != "" {
+		_, err := os.Stat(c.Vectors)
+		check(err == nil, "-vectors: %v", err)
+	}
 	if o.dir != "" {
 		info, err := os.Stat(o.dir)
 		check(err == nil, "-dir: %v", err)

@@ -21,6 +21,8 @@ type Config struct {
 	Mode string
 	// Memory is the memory budget of a database, in bytes.
 	Memory int64
+	// Vectors is a file of vectors to measure beside those that are made up; may be empty.
+	Vectors string
 }
 
 // System is something that can be measured: a database, or a limit that none can beat.
@@ -114,6 +116,10 @@ type Metric struct {
 	Unit  string  `json:"unit"`
 	Value float64 `json:"value"`
 }
+
+// Recall is the name of the metric that says which share of the true neighbours a search found, in
+// percent: it is plotted against the speed.
+const Recall = "recall@10"
 
 // ErrExhausted is returned by an Op that has used up what Setup prepared.
 var ErrExhausted = errors.New("nothing is left to work on")

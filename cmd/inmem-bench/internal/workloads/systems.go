@@ -11,6 +11,7 @@ import (
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rawlog"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rows"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/vectors"
 )
 
 // The names of the systems.
@@ -43,6 +44,7 @@ func rawSync(cfg measure.Config) []measure.Workload { return rawlog.Beside(inMem
 func inMem(cfg measure.Config) []measure.Workload {
 	all := append(original(cfg), newMaker(cfg).comprehensive()...)
 	all = append(all, agents.Workloads(cfg)...)
+	all = append(all, vectors.Workloads(cfg)...)
 	return append(all, rows.Workloads(engine.InMem(), cfg)...)
 }
 
