@@ -20,11 +20,13 @@ type env struct {
 	now    func() time.Time
 	zone   *time.Location // of times that people read and write
 
-	dir   string // --db
+	dir   string // --db; what is there before the flags are read is the default
 	json  bool   // --json
 	plain bool   // --no-color
 	full  bool   // --full: values are not cut off
 	began bool   // a command was found, and its flags are right
+
+	copied int // the process whose checkpoint is looked at, once that was said; else 0
 
 	out *bufio.Writer // over stdout; flushed at the end, and by stream
 }
@@ -32,6 +34,7 @@ type env struct {
 // execute runs a command line.
 func (e *env) execute(ctx context.Context, args []string) int {
 	e.out = bufio.NewWriter(e.stdout)
+	e.in = &interruptible{ctx: ctx, r: e.in}
 	root := newRoot(e)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

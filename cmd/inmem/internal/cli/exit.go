@@ -68,6 +68,9 @@ func advise(err error, format string, args ...any) error {
 	return &advised{err: err, advice: fmt.Sprintf(format, args...)}
 }
 
+// seeHelp is the advice about what a command was given.
+const seeHelp = "inmem help COMMAND explains what a command takes"
+
 // kinds says what the library's errors mean to a script, and what to do about them: the first that
 // matches counts.
 var kinds = []struct {
@@ -81,25 +84,26 @@ var kinds = []struct {
 	{inmem.ErrCorrupt, exitCorrupt, "corrupt",
 		"do not write to it; restore a checkpoint (inmem restore), or see inmem help"},
 	{inmem.ErrFormat, exitError, "format", "use the newer version of inmem that wrote it"},
-	{inmem.ErrPruned, exitError, "pruned", "ask for a later version; inmem show names the first"},
+	{inmem.ErrPruned, exitError, "pruned", "ask for a later version: retention has removed what was before"},
 	{inmem.ErrHasForks, exitConflict, "has_forks",
 		"give --flatten to copy to the forks what they read there, or delete them first"},
 	{inmem.ErrRunExists, exitConflict, "run_exists", "delete that run first, or give another --id"},
-	{inmem.ErrInvalidTransition, exitConflict, "invalid_transition", ""},
+	{inmem.ErrInvalidTransition, exitConflict, "invalid_transition",
+		"inmem show tells the status"},
 	{inmem.ErrRunNotActive, exitConflict, "run_not_active",
 		"only an active run takes writes; inmem fork makes one that goes on from it"},
 	{inmem.ErrVersionMismatch, exitConflict, "version_mismatch", "read it again, and decide anew"},
 	{inmem.ErrConflict, exitConflict, "conflict", "try again"},
-	{inmem.ErrExists, exitConflict, "exists", ""},
+	{inmem.ErrExists, exitConflict, "exists", "name another one"},
 	{inmem.ErrRunNotFound, exitNotFound, "run_not_found", "inmem runs lists them"},
-	{inmem.ErrNotFound, exitNotFound, "not_found", ""},
+	{inmem.ErrNotFound, exitNotFound, "not_found", "inmem show and inmem state tell what there is"},
 	{inmem.ErrNoSpace, exitError, "no_space", "make space on the disk, and try again"},
 	{inmem.ErrStorage, exitError, "storage", "look at the disk, then try again"},
 	{inmem.ErrTooLarge, exitError, "too_large", "split it"},
-	{inmem.ErrInvalidArgument, exitUsage, "invalid_argument", ""},
-	{inmem.ErrTypeMismatch, exitUsage, "type_mismatch", ""},
-	{fs.ErrNotExist, exitNotFound, "not_found", ""},
-	{fs.ErrExist, exitConflict, "exists", ""},
+	{fs.ErrNotExist, exitNotFound, "not_found", "look at the name"},
+	{fs.ErrExist, exitConflict, "exists", "name another one, or remove that one"},
+	{inmem.ErrInvalidArgument, exitUsage, "invalid_argument", seeHelp},
+	{inmem.ErrTypeMismatch, exitUsage, "type_mismatch", seeHelp},
 }
 
 // names are those of the codes that no error of the library has.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/inmem-db/inmem/cmd/internal/show"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -77,7 +76,7 @@ existed. Otherwise it is exit code 4.`,
 					return err
 				}
 				return e.print(doc, func(w io.Writer) error {
-					_, err := fmt.Fprintf(w, "put %s at version %d\n", show.Clean(args[1]), doc.Version)
+					_, err := fmt.Fprintf(w, "put %q at version %d\n", args[1], doc.Version)
 					return err
 				})
 			})
@@ -152,7 +151,7 @@ is exit code 3.`,
 				}
 				doc := writtenDoc{Run: run.ID(), Key: keyOf(args[1]), Existed: &existed}
 				return e.print(doc, func(w io.Writer) error {
-					_, err := fmt.Fprintf(w, "deleted %s\n", show.Clean(args[1]))
+					_, err := fmt.Fprintf(w, "deleted %q\n", args[1])
 					return err
 				})
 			})

@@ -110,7 +110,7 @@ func (e *env) replay(ctx context.Context, run *inmem.Run, o inmem.ReplayOptions,
 		if !step {
 			continue
 		}
-		if more, err := e.pause(ctx, keys); err != nil || !more {
+		if more, err := e.pause(keys); err != nil || !more {
 			return err
 		}
 	}
@@ -122,28 +122,15 @@ func (e *env) replay(ctx context.Context, run *inmem.Run, o inmem.ReplayOptions,
 }
 
 // pause waits for Enter. More is false at the end of the input, and after a q.
-func (e *env) pause(ctx context.Context, keys *bufio.Reader) (more bool, err error) {
+func (e *env) pause(keys *bufio.Reader) (more bool, err error) {
 	if err := e.out.Flush(); err != nil {
 		return false, err
 	}
-	type answer struct {
-		line string
-		err  error
+	line, err := keys.ReadString('\n')
+	if err == io.EOF {
+		return false, nil
 	}
-	answers := make(chan answer, 1)
-	go func() { // it stays behind if ctx is done: nothing can end a read of a terminal
-		line, err := keys.ReadString('\n')
-		answers <- answer{line, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return false, ctx.Err()
-	case a := <-answers:
-		if a.err != nil && a.err != io.EOF {
-			return false, a.err
-		}
-		return a.err == nil && strings.TrimSpace(a.line) != "q", nil
-	}
+	return strings.TrimSpace(line) != "q", err
 }
 
 // writeCommit shows a commit and what it changed.

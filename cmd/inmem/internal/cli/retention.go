@@ -37,7 +37,7 @@ Commands of inmem remove history only with inmem retention apply.`,
 type targetFlags struct{ run, primitive string }
 
 func (t *targetFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&t.run, "run", "", "of this run; default: of all without a policy of their own")
+	c.Flags().StringVar(&t.run, "run", "", "of this run; default: of those without one")
 	c.Flags().StringVar(&t.primitive, "primitive", "",
 		"of this primitive: kv, cells, traces, extensions, vectors; default: of all")
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/inmem-db/inmem/cmd/internal/show"
 )
 
 // The groups of the help.
@@ -49,10 +51,7 @@ func newRoot(e *env) *cobra.Command {
 			return c.Help()
 		},
 	}
-	dir := os.Getenv(environment)
-	if dir == "" {
-		dir = "."
-	}
+	dir := orElse(e.dir, orElse(os.Getenv(environment), "."))
 	flags := root.PersistentFlags()
 	flags.StringVar(&e.dir, "db", dir, "the directory of the database; default: $INMEM_DB, else .")
 	flags.BoolVar(&e.json, "json", false, "write JSON: one document, or one per line of a stream")
@@ -98,7 +97,7 @@ func between(least, most int) cobra.PositionalArgs {
 		if len(args) >= least && len(args) <= most {
 			return nil
 		}
-		return advise(usagef("%s: %d arguments", c.CommandPath(), len(args)),
+		return advise(usagef("%s: %s", c.CommandPath(), show.Count(len(args), "argument")),
 			"usage: %s; see %s --help", c.UseLine(), c.CommandPath())
 	}
 }

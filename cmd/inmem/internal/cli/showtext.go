@@ -72,15 +72,15 @@ func (e *env) writeSummary(w io.Writer, s *summary) error {
 		if i > 0 {
 			version = s.Ancestors[i-1].ForkVersion
 		}
-		f.add("under", r.ID, painted(f.style, r.Status), forked(version))
+		f.add("parent", r.ID, painted(f.style, r.Status), forked(version))
 	}
 	for i, r := range s.Children {
 		if i == mostChildren && !e.full {
-			f.add("above", fmt.Sprintf("and %s more: inmem runs --parent %s",
+			f.add("child", fmt.Sprintf("and %s more: inmem runs --parent %s",
 				show.Grouped(len(s.Children)-i), s.ID))
 			break
 		}
-		f.add("above", r.ID, painted(f.style, r.Status), forked(r.ForkVersion))
+		f.add("child", r.ID, painted(f.style, r.Status), forked(r.ForkVersion))
 	}
 	f.add("history", history(s))
 	f.add("holds", fmt.Sprintf("%s, %s, %s, %s", show.Count(s.Keys, "key"),
@@ -118,8 +118,11 @@ func history(s *summary) string {
 	if s.Commits == 0 {
 		return "no commit"
 	}
-	text := fmt.Sprintf("%s, versions %d to %d", show.Count(s.Commits, "commit"), s.FirstVersion,
-		s.LastVersion)
+	text := fmt.Sprintf("%s, version %d", show.Count(s.Commits, "commit"), s.FirstVersion)
+	if s.Commits > 1 {
+		text = fmt.Sprintf("%s, versions %d to %d", show.Count(s.Commits, "commit"),
+			s.FirstVersion, s.LastVersion)
+	}
 	if s.Imported > 0 {
 		text += fmt.Sprintf(", %s of them imported", show.Grouped(s.Imported))
 	}
