@@ -161,6 +161,7 @@ type Reader interface {
 type Backend interface {
 	Reader
 	Retainer
+	Derived
 
 	// AllocateScope gives out a scope number that was never given out before, also not before a
 	// crash. Errors: ErrStorage, ErrReadOnly, ErrClosed.

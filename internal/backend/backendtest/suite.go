@@ -99,6 +99,7 @@ func Checks() []Check {
 		{"Flatten", flattenChecks},
 		{"Reopen", reopenChecks},
 		{"Lifecycle", lifecycleChecks},
+		{"Derived", derivedChecks},
 		{"Races", raceChecks},
 		{"Random", randomChecks},
 		{"Concurrent", concurrentChecks},

@@ -38,6 +38,7 @@ type store struct {
 	origins   map[codec.Scope]origin // of forks
 	dead      map[codec.Scope]bool   // deleted
 	stats     backend.Stats
+	derived   map[string][]byte // files by name
 	retained
 }
 
@@ -81,6 +82,7 @@ func New(now func() time.Time) *Backend {
 		logs:    map[codec.Scope]eventLog{},
 		origins: map[codec.Scope]origin{},
 		dead:    map[codec.Scope]bool{},
+		derived: map[string][]byte{},
 
 		retained: newRetained(),
 	}}
