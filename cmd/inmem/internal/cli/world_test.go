@@ -9,9 +9,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/cmd/internal/show"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -127,6 +129,11 @@ func (w *world) run(line string) string {
 	require.NoError(w.t, err)
 	w.do(args...)
 	text := w.out
+	for out := range strings.Lines(text) {
+		if !strings.Contains(line, "--json") && !strings.Contains(out, w.tmp) {
+			require.LessOrEqual(w.t, utf8.RuneCountInString(out), show.Width+1, "%s: %s", line, out)
+		}
+	}
 	if w.err != "" {
 		text += "stderr: " + strings.TrimSuffix(strings.ReplaceAll(w.err, "\n", "\n        "), "        ")
 	}
