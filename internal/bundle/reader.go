@@ -163,7 +163,12 @@ func (r *Reader) change() (c Change, err error) {
 		if c.Value, err = r.items.item(mostValue); err != nil {
 			return c, err
 		}
-		if _, err = codec.DecodeValue(c.Value); err != nil {
+		if c.Primitive == codec.Vectors {
+			err = codec.CheckVectorRecord(c.Key, c.Value)
+		} else {
+			_, err = codec.DecodeValue(c.Value)
+		}
+		if err != nil {
 			return c, r.items.wrong(err)
 		}
 	}

@@ -38,6 +38,7 @@ const (
 	Extensions Primitive = "extensions" // keys under a name of their own
 	Cells      Primitive = "cells"
 	Machines   Primitive = "machines" // the state machines that govern cells
+	Vectors    Primitive = "vectors"  // and the collections that they are in
 	Events     Primitive = "events"
 	Traces     Primitive = "traces" // spans
 )
@@ -86,12 +87,13 @@ type State struct {
 	Extensions Counts `json:"extensions"`
 	Cells      Counts `json:"cells"`
 	Machines   Counts `json:"machines"`
+	Vectors    Counts `json:"vectors,omitzero"`
 }
 
 // Differences is how many keys and cells differ.
 func (s *State) Differences() uint64 {
 	return s.KV.Differences() + s.Extensions.Differences() + s.Cells.Differences() +
-		s.Machines.Differences()
+		s.Machines.Differences() + s.Vectors.Differences()
 }
 
 // Of are the counts of one primitive; nil for events and spans.
@@ -105,6 +107,8 @@ func (s *State) Of(p Primitive) *Counts {
 		return &s.Cells
 	case Machines:
 		return &s.Machines
+	case Vectors:
+		return &s.Vectors
 	}
 	return nil
 }
@@ -130,7 +134,10 @@ type Entry struct {
 	Op        Op        `json:"op"`
 	// Extension is the name of the extension that the key belongs to.
 	Extension string `json:"extension,omitempty"`
-	// Key is the key, or the name of the cell; any bytes.
+	// Collection is the name of the collection that the vector is in.
+	Collection string `json:"collection,omitempty"`
+	// Key is the key, the name of the cell, or the id of the vector; any bytes. Empty for the options
+	// of a Collection.
 	Key string `json:"key,omitempty"`
 	// VersionA and VersionB are the versions of the commits that wrote the key; 0 where it is not.
 	VersionA uint64 `json:"version_a,omitempty"`
@@ -142,20 +149,24 @@ type Entry struct {
 	Changes Changes `json:"changes,omitzero"`
 }
 
-// MarshalJSON implements json.Marshaler. A Key, or Extension, that is not UTF-8 has the form of
+// MarshalJSON implements json.Marshaler. A Key, Extension or Collection that is not UTF-8 has the form of
 // Bytes in a value: {"$bytes": "..."}.
 func (e Entry) MarshalJSON() ([]byte, error) {
 	type fields Entry
 	j := struct {
 		fields
 		// These lie above the fields with the same names.
-		Extension *codec.Value `json:"extension,omitempty"`
-		Key       *codec.Value `json:"key,omitempty"`
+		Extension  *codec.Value `json:"extension,omitempty"`
+		Collection *codec.Value `json:"collection,omitempty"`
+		Key        *codec.Value `json:"key,omitempty"`
 	}{fields: fields(e)}
 	if e.Primitive == Extensions {
 		j.Extension = text(e.Extension)
 	}
-	if e.A == nil && e.B == nil {
+	if e.Primitive == Vectors {
+		j.Collection = text(e.Collection)
+	}
+	if e.A == nil && e.B == nil && (e.Primitive != Vectors || e.Key != "") {
 		j.Key = text(e.Key)
 	}
 	return json.Marshal(j)

@@ -16,7 +16,7 @@ type table struct {
 // counts says how many of each there are and differ. What is not there has no row.
 func (r *Report) counts() table {
 	t := table{head: []string{"", "a", "b", "same", "added", "removed", "changed"}}
-	for _, p := range []Primitive{KV, Extensions, Cells, Machines, Events, Traces} {
+	for _, p := range []Primitive{KV, Extensions, Cells, Machines, Vectors, Events, Traces} {
 		c := r.countsOf(p)
 		if c.A+c.B == 0 && !c.Shared {
 			continue

@@ -19,6 +19,9 @@ type Limits struct {
 	// Work is the most bytes that are looked into, containers counted once for every level; default
 	// 16 MiB. What lies beyond is compared as a whole, and the result is Coarse.
 	Work int
+	// Leaf is the name of an entry of the outermost map that is not looked into, but compared as a
+	// whole: a vector is another one, whatever its components have in common. Default: none.
+	Leaf string
 
 	_ struct{}
 }
@@ -104,14 +107,20 @@ func (w *walk) maps(a, b codec.Value) {
 			w.added(keyB, valueB)
 			keyB, valueB, moreB = nextB()
 		}
+		leaf := len(w.pathA) == 0 && keyA == w.limits.Leaf && keyA != ""
 		leave := w.enter(keyA, keyA)
-		if moreB && keyB == keyA {
-			w.compare(valueA, valueB)
-			keyB, valueB, moreB = nextB()
-		} else {
+		switch {
+		case !moreB || keyB != keyA:
 			w.report(Removed, &valueA, nil)
+		case !leaf:
+			w.compare(valueA, valueB)
+		case valueA != valueB:
+			w.report(Changed, &valueA, &valueB)
 		}
 		leave()
+		if moreB && keyB == keyA {
+			keyB, valueB, moreB = nextB()
+		}
 	}
 	for ; moreB; keyB, valueB, moreB = nextB() {
 		w.added(keyB, valueB)

@@ -18,7 +18,7 @@ const (
 // nouns are what primitives hold: one, and several.
 var nouns = map[Primitive][2]string{
 	KV: {"key", "keys"}, Extensions: {"extension key", "extension keys"},
-	Cells: {"cell", "cells"}, Machines: {"machine", "machines"},
+	Cells: {"cell", "cells"}, Machines: {"machine", "machines"}, Vectors: {"vector", "vectors"},
 	Events: {"event", "events"}, Traces: {"span", "spans"},
 }
 
@@ -91,7 +91,7 @@ func (d *Divergence) before() string {
 		return at + "keys and cells are the same"
 	}
 	var parts []string
-	for _, p := range []Primitive{KV, Extensions, Cells, Machines} {
+	for _, p := range []Primitive{KV, Extensions, Cells, Machines, Vectors} {
 		if n := d.State.Of(p).Differences(); n > 0 {
 			parts = append(parts, several(n, p))
 		}
@@ -117,8 +117,13 @@ func (e *Entry) head(named bool) string {
 	if named {
 		head = nouns[e.Primitive][0] + " "
 	}
-	if e.Primitive == Extensions {
+	switch {
+	case e.Primitive == Extensions:
 		head += keyText(e.Extension) + " "
+	case e.Primitive == Vectors && e.Key == "":
+		return head + keyText(e.Collection) + " (collection)"
+	case e.Primitive == Vectors:
+		head += keyText(e.Collection) + " "
 	}
 	return head + keyText(e.Key)
 }

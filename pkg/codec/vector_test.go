@@ -207,6 +207,18 @@ func TestVectorKeys(t *testing.T) {
 	}
 }
 
+func TestCheckVectorRecord(t *testing.T) {
+	row, err := AppendVectorRow(nil, VectorRow{Vector: []float32{1}})
+	require.NoError(t, err)
+	record, err := AppendVectorCollection(nil, VectorCollection{Dimension: 1, Metric: MetricL2})
+	require.NoError(t, err)
+	require.NoError(t, CheckVectorRecord(VectorRowKey("a", "b"), row))
+	require.NoError(t, CheckVectorRecord(VectorCollectionKey("a"), record))
+	require.Error(t, CheckVectorRecord(VectorRowKey("a", "b"), record))
+	require.Error(t, CheckVectorRecord(VectorCollectionKey("a"), row))
+	require.Error(t, CheckVectorRecord("a", row))
+}
+
 func FuzzDecodeVectorRow(f *testing.F) {
 	for _, r := range goldenVectorRows(f) {
 		b, err := AppendVectorRow(nil, r)

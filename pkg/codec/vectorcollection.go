@@ -162,3 +162,17 @@ func DecodeVectorKey(user string) (name, id string, err error) {
 	}
 	return e.Text, user[len(user)-len(rest):], nil
 }
+
+// CheckVectorRecord judges what is stored under a user key under Vectors: that the key is one, and
+// the value what belongs there, a row or a collection's record. Errors: ErrCorrupt, ErrFormat.
+func CheckVectorRecord(user string, value []byte) error {
+	_, id, err := DecodeVectorKey(user)
+	switch {
+	case err != nil:
+	case id == "":
+		_, err = DecodeVectorCollection(value)
+	default:
+		_, err = DecodeVectorRow(value)
+	}
+	return err
+}

@@ -5,6 +5,7 @@ import (
 	"github.com/inmem-db/inmem/pkg/primitives/kv"
 	"github.com/inmem-db/inmem/pkg/primitives/statecell"
 	"github.com/inmem-db/inmem/pkg/primitives/trace"
+	"github.com/inmem-db/inmem/pkg/primitives/vectors"
 )
 
 // The primitives of a run, a transaction, a view and a shared namespace are the same types with the
@@ -52,6 +53,27 @@ func (tx *Tx) Traces() Traces { return trace.New(tx.scope) }
 // Traces is Run.Traces as the view shows it.
 func (v *View) Traces() Traces { return trace.New(v.scope) }
 
+// Vectors returns the run's collection of vectors with a name: what is near to what. It costs
+// nothing to make, whether the collection exists or not. See package vectors for its methods.
+func (r *Run) Vectors(name string) Vectors { return r.Collections().Collection(name) }
+
+// Vectors is Run.Vectors inside the transaction: searches see what it wrote.
+func (tx *Tx) Vectors(name string) Vectors { return tx.Collections().Collection(name) }
+
+// Vectors is Run.Vectors as the view shows it.
+func (v *View) Vectors(name string) Vectors { return v.Collections().Collection(name) }
+
+// Collections returns all collections of vectors of the run.
+func (r *Run) Collections() Collections {
+	return vectors.NewIndexed(r.d.m.Scope(r.scope), r.d.vectors)
+}
+
+// Collections is Run.Collections inside the transaction.
+func (tx *Tx) Collections() Collections { return vectors.NewIndexed(tx.scope, tx.d.vectors) }
+
+// Collections is Run.Collections as the view shows it.
+func (v *View) Collections() Collections { return vectors.NewIndexed(v.scope, v.d.vectors) }
+
 // Extension returns the run's keys under a name of their own, for primitives that users build; see
 // docs/architecture.md, "A primitive of your own". Neither KV nor another name reaches them.
 func (r *Run) Extension(name string) KV { return kv.In(r.d.m.Scope(r.scope), name) }
@@ -75,6 +97,14 @@ func (s *Shared) Cells() Cells {
 
 // Traces is Run.Traces of the shared namespace.
 func (s *Shared) Traces() Traces { return trace.New(s.d.m.Scope(s.scope)) }
+
+// Vectors is Run.Vectors of the shared namespace.
+func (s *Shared) Vectors(name string) Vectors { return s.Collections().Collection(name) }
+
+// Collections is Run.Collections of the shared namespace.
+func (s *Shared) Collections() Collections {
+	return vectors.NewIndexed(s.d.m.Scope(s.scope), s.d.vectors)
+}
 
 // Extension is Run.Extension of the shared namespace.
 func (s *Shared) Extension(name string) KV { return kv.In(s.d.m.Scope(s.scope), name) }

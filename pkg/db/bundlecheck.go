@@ -10,6 +10,7 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/primitives/statecell"
 	"github.com/inmem-db/inmem/pkg/primitives/trace"
+	"github.com/inmem-db/inmem/pkg/primitives/vectors"
 )
 
 // verifyBundle reads a bundle to its end; check is asked about its head first.
@@ -39,6 +40,8 @@ func (v *verifying) change(c *bundle.Change) (err error) {
 		_, err = statecell.DecodeMachine(c.Value)
 	case codec.Extensions:
 		_, _, err = splitExtension(c.Key)
+	case codec.Vectors:
+		err = vectors.Check(c.Key, c.Value)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: bundle: %s %q: %w", ErrCorrupt, c.Primitive, c.Key, err)

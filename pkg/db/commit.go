@@ -9,6 +9,7 @@ import (
 	"github.com/inmem-db/inmem/pkg/primitives/eventlog"
 	"github.com/inmem-db/inmem/pkg/primitives/statecell"
 	"github.com/inmem-db/inmem/pkg/primitives/trace"
+	"github.com/inmem-db/inmem/pkg/primitives/vectors"
 )
 
 // Commit is one commit of one run, or shared namespace, as history tells it. A commit over several
@@ -108,9 +109,12 @@ type Change struct {
 	// Op says what was done.
 	Op ChangeOp
 	// Key is the key of a KV or an extension, the name of a cell or of a machine's cell, the id of
-	// a span. Empty for an event: Seq tells its place.
+	// a span or of a vector. Empty for an event: Seq tells its place; and for a collection of
+	// vectors itself.
 	Key       string
 	Extension string
+	// Collection is the collection of a vector, or the one that was created or dropped.
+	Collection string
 	// Seq is the place of an event in the log; 0 for everything else.
 	Seq uint64
 
@@ -147,6 +151,8 @@ func (c *Change) read(stored *backend.JournalChange, version uint64) (err error)
 		c.Seq, err = codec.DecodeEventUserKey(stored.Key)
 	case codec.Extensions:
 		c.Extension, c.Key, err = splitExtension(stored.Key)
+	case codec.Vectors:
+		c.Collection, c.Key, err = codec.DecodeVectorKey(stored.Key)
 	}
 	return err
 }
@@ -181,7 +187,8 @@ func (c *Change) data() ([]byte, error) {
 }
 
 // Value is what was written: the value of a key or cell, the payload of an event, the stored form
-// of a span or machine (a Map). Null if the change leaves none.
+// of a span or machine (a Map), of a vector a Map of "vector" and "metadata", of a collection a Map
+// of its options. Null if the change leaves none.
 //
 // Errors: ErrInvalidArgument if values were not asked for, ErrCorrupt.
 func (c *Change) Value() (Value, error) {
@@ -196,8 +203,16 @@ func (c *Change) Value() (Value, error) {
 		}
 		data = r.Payload
 	}
-	v, err := codec.DecodeValue(data)
+	v, err := c.shown(data)
 	return v, c.wrap(err)
+}
+
+// shown is a stored form as a Value.
+func (c *Change) shown(data []byte) (Value, error) {
+	if c.Primitive == PrimitiveVectors {
+		return vectors.Shown(c.stored.Key, data)
+	}
+	return codec.DecodeValue(data)
 }
 
 // Expires is the deadline of what was written; zero for none.
@@ -239,6 +254,20 @@ func (c *Change) Machine() (Machine, error) {
 	return m, c.wrap(err)
 }
 
+// Vector is the vector that was written. Errors: as Event; ErrTypeMismatch also for a change of the
+// collection itself.
+func (c *Change) Vector() (VectorRow, error) {
+	data, err := c.of(PrimitiveVectors)
+	if err == nil && c.Key == "" {
+		err = c.wrap(fmt.Errorf("%w: expected a vector, found a collection", ErrTypeMismatch))
+	}
+	if err != nil {
+		return VectorRow{}, err
+	}
+	row, err := vectors.DecodeRow(c.Key, c.version, data)
+	return row, c.wrap(err)
+}
+
 // of is data, for a change of one primitive that wrote something.
 func (c *Change) of(p Primitive) ([]byte, error) {
 	if c.Primitive != p || !c.Writes() {
@@ -258,7 +287,7 @@ func (c *Change) Old() (Value, bool, error) {
 	if c.stored == nil || c.stored.Old == nil {
 		return Null(), false, nil
 	}
-	v, err := codec.DecodeValue(c.stored.Old.Value)
+	v, err := c.shown(c.stored.Old.Value)
 	return v, err == nil, c.wrap(err)
 }
 
@@ -287,8 +316,13 @@ func (c Change) String() string {
 	if len(key) > shownChange {
 		key, dots = key[:shownChange], "..."
 	}
-	if c.Primitive == PrimitiveExtensions {
+	switch {
+	case c.Primitive == PrimitiveExtensions:
 		return fmt.Sprintf("extension %q %v %q%s", c.Extension, c.Op, key, dots)
+	case c.Primitive == PrimitiveVectors && c.Key == "":
+		return fmt.Sprintf("collection %v %.*q", c.Op, shownChange, c.Collection)
+	case c.Primitive == PrimitiveVectors:
+		return fmt.Sprintf("vectors %.*q %v %q%s", shownChange, c.Collection, c.Op, key, dots)
 	}
 	return fmt.Sprintf("%v %v %q%s", c.Primitive, c.Op, key, dots)
 }

@@ -11,14 +11,15 @@ import (
 
 // changeJSON is the JSON form of a Change. Text that is not UTF-8 has the form of Bytes in a Value.
 type changeJSON struct {
-	Primitive Primitive  `json:"primitive"`
-	Extension *Value     `json:"extension,omitempty"`
-	Op        string     `json:"op"`
-	Key       *Value     `json:"key,omitempty"`
-	Expires   *time.Time `json:"expires,omitempty"`
-	Event     *eventJSON `json:"event,omitempty"`
-	Value     *Value     `json:"value,omitempty"`
-	Old       *Value     `json:"old,omitempty"`
+	Primitive  Primitive  `json:"primitive"`
+	Extension  *Value     `json:"extension,omitempty"`
+	Collection *Value     `json:"collection,omitempty"`
+	Op         string     `json:"op"`
+	Key        *Value     `json:"key,omitempty"`
+	Expires    *time.Time `json:"expires,omitempty"`
+	Event      *eventJSON `json:"event,omitempty"`
+	Value      *Value     `json:"value,omitempty"`
+	Old        *Value     `json:"old,omitempty"`
 }
 
 type eventJSON struct {
@@ -33,10 +34,14 @@ type eventJSON struct {
 // in the lossless form of Value.
 func (c Change) MarshalJSON() ([]byte, error) {
 	j := changeJSON{Primitive: c.Primitive, Op: c.Op.String()}
-	if c.Primitive == PrimitiveEvents {
+	switch {
+	case c.Primitive == PrimitiveEvents:
 		j.Event = &eventJSON{Seq: c.Seq}
-	} else {
+	case c.Primitive != PrimitiveVectors || c.Key != "": // else a collection itself
 		j.Key = textJSON(c.Key)
+	}
+	if c.Primitive == PrimitiveVectors {
+		j.Collection = textJSON(c.Collection)
 	}
 	if c.Primitive == PrimitiveExtensions {
 		j.Extension = textJSON(c.Extension)

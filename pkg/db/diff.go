@@ -69,8 +69,8 @@ type Divergence = diff.Divergence
 
 // Diff compares two runs, or one run at two versions: what b has and a has not is added. Swapping a
 // and b swaps what was added and removed. It compares the runs' records, keys, extensions, cells,
-// machines, events and spans, values down to the path; not versions, times, deadlines, nor the ids
-// of spans.
+// machines, vectors, events and spans, values and metadata down to the path; not versions, times,
+// deadlines, nor the ids of spans.
 //
 // Steps are events and spans. Two events are the same if type and payload are; two spans if type,
 // name, operation, provider, model, error, attributes, and being open are. Both are aligned, events
@@ -105,7 +105,7 @@ func (d *DB) Diff(ctx context.Context, a, b Point, o DiffOptions) (*Diff, error)
 }
 
 // DiffEntries yields all differences between two points, in the order of the primitives (kv,
-// extensions, cells, machines, events, traces), then of keys and places, however many they are: see
+// extensions, cells, machines, vectors, events, traces), then of keys and places, however many they are: see
 // Diff. It keeps none of them. An error is yielded once and last. Breaking out early is fine.
 func (d *DB) DiffEntries(ctx context.Context, a, b Point, o DiffOptions,
 ) iter.Seq2[DiffEntry, error] {

@@ -8,6 +8,7 @@ import (
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/diff"
 	"github.com/inmem-db/inmem/pkg/codec"
+	"github.com/inmem-db/inmem/pkg/primitives/vectors"
 	"github.com/inmem-db/inmem/pkg/txn"
 )
 
@@ -20,6 +21,7 @@ var stateParts = []struct {
 	{codec.Extensions, diff.Extensions},
 	{codec.Cells, diff.Cells},
 	{codec.Machines, diff.Machines},
+	{codec.Vectors, diff.Vectors},
 }
 
 // state compares what the sides hold besides their history. Where there is much, and a common
@@ -104,31 +106,42 @@ func (c *comparison) key(shown diff.Primitive, counts *diff.Counts, key string, 
 			continue
 		}
 		var err error
-		if values[i], err = codec.DecodeValue(entry.Value); err != nil {
+		if shown == diff.Vectors {
+			values[i], err = vectors.Shown(key, entry.Value)
+		} else {
+			values[i], err = codec.DecodeValue(entry.Value)
+		}
+		if err != nil {
 			return err
 		}
 		*[]*uint64{&e.VersionA, &e.VersionB}[i] = entry.Version
 	}
 	e.Key = strings.Clone(key)
-	if shown == diff.Extensions {
-		var err error
-		if e.Extension, e.Key, err = splitExtension(e.Key); err != nil {
-			return err
-		}
+	var err error
+	limits := c.limits
+	switch shown {
+	case diff.Extensions:
+		e.Extension, e.Key, err = splitExtension(e.Key)
+	case diff.Vectors:
+		limits.Leaf = "vector"
+		e.Collection, e.Key, err = codec.DecodeVectorKey(e.Key)
 	}
-	e.Changes = c.changes(e.Op, values[0], values[1])
+	if err != nil {
+		return err
+	}
+	e.Changes = valueChanges(e.Op, values[0], values[1], limits)
 	return c.emit(e)
 }
 
-// changes are the differences inside two values; the one that an Op does not have is not looked at.
-func (c *comparison) changes(op DiffOp, a, b Value) diff.Changes {
+// valueChanges are the differences inside two values; the one that an Op does not have is not looked at.
+func valueChanges(op DiffOp, a, b Value, limits diff.Limits) diff.Changes {
 	switch op {
 	case diff.Added:
-		return diff.Whole(b, op, c.limits)
+		return diff.Whole(b, op, limits)
 	case diff.Removed:
-		return diff.Whole(a, op, c.limits)
+		return diff.Whole(a, op, limits)
 	}
-	return diff.Values(a, b, c.limits)
+	return diff.Values(a, b, limits)
 }
 
 // records compares the runs' records, and fills in what is known of the sides.

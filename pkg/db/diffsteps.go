@@ -128,7 +128,7 @@ func (c *comparison) stepChanges(edit diff.Edit, read detail,
 		}
 		steps[i] = &step
 	}
-	return steps[0], steps[1], c.changes(edit.Op, values[0], values[1]), nil
+	return steps[0], steps[1], valueChanges(edit.Op, values[0], values[1], c.limits), nil
 }
 
 // divergence says where two sequences part.

@@ -7,6 +7,7 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/primitives/runindex"
 	"github.com/inmem-db/inmem/pkg/primitives/trace"
+	"github.com/inmem-db/inmem/pkg/primitives/vectors"
 	"github.com/inmem-db/inmem/pkg/txn"
 )
 
@@ -30,12 +31,17 @@ import (
 //	                    errors.As *ForksError names some
 //	ErrRunNotActive     a write to, or the end of, a run that ended;    -
 //	                    errors.As *RunStatusError names the status
-//	ErrNotFound         the cell or span that an operation needs is     -
-//	                    not there; reading what is absent is no error
-//	ErrExists           Init of a cell, or a span id, that is there     load it
+//	ErrNotFound         the cell, span or collection that an operation  -
+//	                    needs is not there; reading what is absent is
+//	                    no error
+//	ErrExists           Init of a cell, Create of a collection, or a    load it
+//	                    span id, that is there
 //	ErrInvalidTransition  a step that is not declared: of a cell's      -
 //	                    machine or a run's status
 //	ErrSpanEnded        the end of a span that has ended                -
+//	ErrDimension        a vector with more or fewer components than its  a mistake in the program
+//	                    collection has
+//	ErrNotFinite        a vector with a NaN or an infinity in it        look where it comes from
 //	ErrInvalidArgument  an argument or option that is never right       a mistake in the program
 //	ErrPruned           a version below what retention has left of      ask for a later one
 //	                    the run; errors.As *PrunedError names it
@@ -68,6 +74,8 @@ var (
 	ErrExists            = txn.ErrExists
 	ErrInvalidTransition = txn.ErrInvalidTransition
 	ErrSpanEnded         = trace.ErrEnded
+	ErrDimension         = vectors.ErrDimension
+	ErrNotFinite         = vectors.ErrNotFinite
 	ErrInvalidArgument   = codec.ErrInvalidArgument
 	ErrTooLarge          = codec.ErrTooLarge
 	ErrTypeMismatch      = codec.ErrTypeMismatch

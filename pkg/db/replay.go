@@ -192,7 +192,7 @@ func (p *replay) check() (only []backend.KeySpace, err error) {
 }
 
 // only are the keys that the filter keeps, as far as the authority can tell: the keys of extensions
-// lie behind their names.
+// and the ids of vectors lie behind a name.
 func (p *replay) only() (only []backend.KeySpace, err error) {
 	if !p.filters() {
 		return nil, nil
@@ -209,7 +209,7 @@ func (p *replay) only() (only []backend.KeySpace, err error) {
 			continue
 		}
 		space := backend.KeySpace{Primitive: codec.Primitive(primitive), Prefix: p.o.Prefix}
-		if primitive == PrimitiveExtensions {
+		if primitive == PrimitiveExtensions || primitive == PrimitiveVectors {
 			space.Prefix = ""
 		}
 		only = append(only, space)

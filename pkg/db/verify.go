@@ -13,6 +13,7 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/primitives/statecell"
 	"github.com/inmem-db/inmem/pkg/primitives/trace"
+	"github.com/inmem-db/inmem/pkg/primitives/vectors"
 	"github.com/inmem-db/inmem/pkg/txn"
 )
 
@@ -250,6 +251,8 @@ func (v *verification) judge(r *backend.StoredRecord) (err error) {
 		_, err = statecell.DecodeMachine(r.Value)
 	case codec.Traces:
 		_, err = trace.Decode(r.Key, r.Value)
+	case codec.Vectors:
+		err = vectors.Check(r.Key, r.Value)
 	}
 	return err
 }

@@ -41,7 +41,7 @@ func (f *filter) read(o *WatchOptions) error {
 			return fmt.Errorf("%w: %v is no primitive of a run", ErrInvalidArgument, p)
 		}
 		space := backend.KeySpace{Primitive: codec.Primitive(p), Prefix: o.Prefix}
-		if p == PrimitiveEvents || p == PrimitiveExtensions {
+		if p == PrimitiveEvents || p == PrimitiveExtensions || p == PrimitiveVectors {
 			space.Prefix = "" // the stored key begins with something else
 		}
 		f.only = append(f.only, space)
@@ -82,7 +82,7 @@ func (f *filter) keep(c *Commit) (err error) {
 	}
 	c.Changes = slices.DeleteFunc(c.Changes, func(x Change) bool {
 		switch {
-		case x.Primitive == PrimitiveExtensions:
+		case x.Primitive == PrimitiveExtensions, x.Primitive == PrimitiveVectors:
 			return !strings.HasPrefix(x.Key, f.prefix)
 		case x.Primitive != PrimitiveEvents || len(f.types) == 0:
 			return false

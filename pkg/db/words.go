@@ -4,6 +4,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/primitives/eventlog"
 	"github.com/inmem-db/inmem/pkg/primitives/statecell"
 	"github.com/inmem-db/inmem/pkg/primitives/trace"
+	"github.com/inmem-db/inmem/pkg/primitives/vectors"
+	"github.com/inmem-db/inmem/pkg/vector"
 )
 
 // The words of the primitives, so that one import is enough.
@@ -83,3 +85,51 @@ type Cost = trace.Cost
 
 // Dollar is one US dollar.
 const Dollar = trace.Dollar
+
+// Vectors is one collection of vectors of a run; see package vectors for its methods.
+type Vectors = vectors.Collection
+
+// Collections are the collections of vectors of a run; see package vectors for its methods.
+type Collections = vectors.Collections
+
+// CollectionOptions describe a collection; see Vectors.Create.
+type CollectionOptions = vectors.CollectionOptions
+
+// CollectionInfo is what is known of a collection; see Vectors.Describe.
+type CollectionInfo = vectors.Info
+
+// VectorRow is one vector with its id and metadata.
+type VectorRow = vectors.Row
+
+// ScrollOptions select the rows of Vectors.Scroll, Vectors.List and Vectors.Count.
+type ScrollOptions = vectors.ScrollOptions
+
+// SearchOptions say what Vectors.Search looks for.
+type SearchOptions = vectors.SearchOptions
+
+// SearchResult is the answer of Vectors.Search: hits, and how they were found.
+type SearchResult = vectors.Result
+
+// SearchHit is one row that Vectors.Search found.
+type SearchHit = vectors.Hit
+
+// SearchPlan says how a search was answered.
+type SearchPlan = vectors.Plan
+
+// Metric says how the vectors of a collection are compared. A higher score is always better.
+type Metric = vector.Metric
+
+// The metrics.
+const (
+	Cosine = vector.Cosine // the cosine of the angle
+	Dot    = vector.Dot    // the dot product
+	L2     = vector.L2     // the negated squared Euclidean distance
+)
+
+// Filter is a condition on the metadata of vectors. Package vector makes them: vector.Eq, vector.In,
+// vector.And...
+type Filter = vector.Filter
+
+// DimensionError says how many components a vector has, and how many it should have. It matches
+// ErrDimension. Use errors.As.
+type DimensionError = vectors.DimensionError

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"github.com/inmem-db/inmem/internal/vecindex"
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/txn"
 )
@@ -13,10 +14,16 @@ import (
 // rules.
 type Collections struct {
 	scope txn.Scope
+	index *vecindex.Manager // nil: every search is exact
 }
 
 // New returns the primitive over a scope. Every search is exact.
 func New(s txn.Scope) Collections { return Collections{scope: s} }
+
+// NewIndexed returns the primitive over a scope with the indexes of its database.
+func NewIndexed(s txn.Scope, index *vecindex.Manager) Collections {
+	return Collections{scope: s, index: index}
+}
 
 // Collection is one collection by its name. It costs nothing to make, whether the collection exists
 // or not. Copies and concurrent use are as for Collections.
@@ -29,12 +36,13 @@ func New(s txn.Scope) Collections { return Collections{scope: s} }
 // operation, the run and the collection.
 type Collection struct {
 	scope txn.Scope
+	index *vecindex.Manager
 	name  string
 }
 
 // Collection returns the collection with a name of any bytes, up to codec.MaxVectorName.
 func (x Collections) Collection(name string) Collection {
-	return Collection{scope: x.scope, name: name}
+	return Collection{scope: x.scope, index: x.index, name: name}
 }
 
 // Name is the collection's name.

@@ -71,7 +71,8 @@ type scorer struct {
 	filter *vector.Filter
 	dim    int
 	vector []float32 // room
-	rows   int       // that were compared
+	seen   int       // rows that were looked at
+	rows   int       // that were compared: the filter lets them pass
 }
 
 func newScorer(record *codec.VectorCollection, o *SearchOptions) (*scorer, error) {
@@ -81,6 +82,7 @@ func newScorer(record *codec.VectorCollection, o *SearchOptions) (*scorer, error
 
 // score is the score of a stored row, and whether the filter lets it pass.
 func (s *scorer) score(stored []byte) (float32, bool, error) {
+	s.seen++
 	if ok, err := matches(s.filter, stored); !ok {
 		return 0, false, err
 	}

@@ -116,7 +116,7 @@ func (c Collection) Get(ctx context.Context, id string) (Row, bool, error) {
 	if err != nil || !e.Exists {
 		return Row{}, false, c.wrap("get", id, err)
 	}
-	row, err := decode(id, &e)
+	row, err := DecodeRow(id, e.Version, e.Value)
 	return row, err == nil, c.wrap("get", id, err)
 }
 
@@ -129,14 +129,6 @@ func (c Collection) get(ctx context.Context, s txn.Scope, id string) (txn.Entry,
 		return txn.Entry{}, err
 	}
 	return s.Get(ctx, codec.Vectors, c.rowKey(id))
-}
-
-func decode(id string, e *txn.Entry) (Row, error) {
-	stored, err := codec.DecodeVectorRow(e.Value)
-	if err != nil {
-		return Row{}, err
-	}
-	return Row{ID: id, Vector: stored.Vector, Metadata: stored.Metadata, Version: e.Version}, nil
 }
 
 // Exists reports whether there is a row with that id.
@@ -198,7 +190,7 @@ func (c Collection) History(ctx context.Context, id string) iter.Seq2[Past, erro
 				Deleted: past.Deleted,
 			}
 			if err == nil && !past.Deleted {
-				found.Row, err = decode(id, &txn.Entry{Value: past.Value, Version: past.Version})
+				found.Row, err = DecodeRow(id, past.Version, past.Value)
 			}
 			if err != nil {
 				yield(Past{}, c.wrap("history", id, err))

@@ -55,7 +55,7 @@ func (c Collection) Scroll(ctx context.Context, o ScrollOptions) iter.Seq2[Row, 
 		c.walk(ctx, "scroll", &o, func(id string, e *txn.Entry, err error) bool {
 			var row Row
 			if err == nil {
-				if row, err = decode(id, e); err != nil {
+				if row, err = DecodeRow(id, e.Version, e.Value); err != nil {
 					err = c.wrap("scroll", id, err)
 				}
 			}

@@ -3,6 +3,7 @@ package vectors
 import (
 	"context"
 
+	"github.com/inmem-db/inmem/internal/vecindex"
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/txn"
 	"github.com/inmem-db/inmem/pkg/vector"
@@ -52,13 +53,21 @@ type Result struct {
 
 // Plan says how a search was answered.
 type Plan struct {
-	// Strategy is what was done, Why why.
+	// Strategy is the way in which most rows were looked at, Why why it was chosen.
 	Strategy vector.Strategy
 	Why      string
-	// Exact: the hits are the nearest rows, not only most likely so.
+	// Exact: every row that could be a hit was considered; else the hits are most likely the
+	// nearest ones.
 	Exact bool
-	// Rows is how many vectors were compared.
-	Rows int
+	// Estimated is the share of rows that were expected to pass the filter, Passed the share that
+	// did, of those in the index; both are 1 without a filter.
+	Estimated, Passed float64
+	// Rows is how many vectors were compared, Ranked how many of them in full, Tail how many that
+	// are not linked in a graph yet.
+	Rows, Ranked, Tail int
+	// Layers is how many indexes were searched, those of the parents of a fork included; 0 means
+	// that the rows were read.
+	Layers int
 	// Own is how many rows were looked at that the transaction itself wrote or deleted.
 	Own int
 
@@ -84,7 +93,7 @@ func (c Collection) Search(ctx context.Context, o SearchOptions) (Result, error)
 
 func (c Collection) search(ctx context.Context, o *SearchOptions) (Result, error) {
 	s := c.scope.Snapshot()
-	record, _, err := c.open(ctx, s)
+	record, e, err := c.open(ctx, s)
 	if err != nil {
 		return Result{}, err
 	}
@@ -96,21 +105,85 @@ func (c Collection) search(ctx context.Context, o *SearchOptions) (Result, error
 		return Result{}, err
 	}
 	s.ReadRange(codec.Vectors, c.rows())
-	scorer, err := newScorer(&record, o)
+	q := query{c: c, record: &record, version: e.Version, o: o, keep: &best{k: o.K}}
+	if q.scorer, err = newScorer(&record, o); err != nil {
+		return Result{}, err
+	}
+	q.own = c.own(s)
+	if err := q.own.score(q.scorer, q.keep); err != nil {
+		return Result{}, err
+	}
+	plan, err := q.committed(ctx, beneath)
 	if err != nil {
 		return Result{}, err
 	}
-	own, keep := c.own(s), &best{k: o.K}
-	if err := own.score(scorer, keep); err != nil {
-		return Result{}, err
+	hits, err := c.hits(ctx, s, q.keep.sorted(), o)
+	return Result{Hits: hits, Plan: plan}, err
+}
+
+// query is a search under way.
+type query struct {
+	c       Collection
+	record  *codec.VectorCollection
+	version uint64 // of the record; 0 if the transaction itself wrote it
+	o       *SearchOptions
+	scorer  *scorer
+	own     own
+	keep    *best
+}
+
+// committed gives what is committed to keep, and says how.
+func (q *query) committed(ctx context.Context, beneath txn.Scope) (Plan, error) {
+	if q.c.index != nil && q.version != 0 {
+		return q.indexed(ctx, beneath)
 	}
-	if err := c.exact(ctx, beneath, scorer, own.hides, keep); err != nil {
-		return Result{}, err
+	err := q.c.exact(ctx, beneath, q.scorer, q.own.hides, q.keep)
+	why := "no index"
+	if q.version == 0 {
+		why = "the transaction made the collection itself"
 	}
-	hits, err := c.hits(ctx, s, keep.sorted(), o)
-	return Result{Hits: hits, Plan: Plan{
-		Strategy: vector.Scan, Why: "no index", Exact: true, Rows: scorer.rows, Own: len(own.ids),
-	}}, err
+	passed := 1.0
+	if q.scorer.seen > 0 {
+		passed = float64(q.scorer.rows) / float64(q.scorer.seen)
+	}
+	return Plan{
+		Strategy: vector.Scan, Why: why, Exact: true, Estimated: passed, Passed: passed,
+		Rows: q.scorer.rows, Ranked: q.scorer.rows, Own: len(q.own.ids),
+	}, err
+}
+
+// indexed is committed by the index.
+func (q *query) indexed(ctx context.Context, beneath txn.Scope) (Plan, error) {
+	at, err := beneath.At()
+	if err != nil {
+		return Plan{}, err
+	}
+	asked := vecindex.Query{
+		Vector: q.o.Vector, K: q.o.K, Ef: q.o.Ef, Filter: q.o.Filter, Strategy: q.o.Strategy,
+	}
+	if len(q.own.ids) > 0 {
+		asked.Hidden = q.own.hides
+	}
+	r, err := q.c.index.Search(ctx, vecindex.Collection{
+		Scope: beneath.Handle(), Prefix: q.c.key(), Incarnation: q.version,
+		Config: vector.Config{
+			Dim: q.record.Dimension, Metric: vector.Metric(q.record.Metric),
+			Kind: vector.Kind(q.record.Index), M: q.record.Links,
+			EfConstruction: q.record.Candidates,
+		},
+	}, at, asked)
+	if err != nil {
+		return Plan{}, txn.ContextError(err)
+	}
+	for _, h := range r.Hits {
+		q.keep.add(scored{h.ID, h.Score})
+	}
+	p := &r.Plan
+	return Plan{
+		Strategy: p.Strategy, Why: p.Reason, Exact: p.Exact, Estimated: p.Estimated,
+		Passed: p.Actual, Rows: p.Rows + q.scorer.rows, Ranked: p.Ranked + q.scorer.rows,
+		Tail: p.Tail, Layers: p.Layers, Own: len(q.own.ids),
+	}, nil
 }
 
 func (o *SearchOptions) check(record *codec.VectorCollection) error {
@@ -137,7 +210,7 @@ func (c Collection) hits(ctx context.Context, s txn.Scope, found []scored, o *Se
 		if err != nil {
 			return nil, c.wrap("search", f.id, err)
 		}
-		row, err := decode(f.id, &e)
+		row, err := DecodeRow(f.id, e.Version, e.Value)
 		if err != nil {
 			return nil, c.wrap("search", f.id, err)
 		}
