@@ -77,17 +77,17 @@ type CheckInfo struct {
 	_ struct{}
 }
 
-// SizeInfo is what a scope takes.
+// SizeInfo is what lies under the number of a scope.
 type SizeInfo struct {
 	Scope  codec.Scope
-	Record string
-	// Disk is about what it takes in tables, by primitive, index entries apart, compressed. What is
-	// still in the log is not in it.
-	Disk map[codec.Primitive]uint64
-	// Commits and Events are how many it has. Of a fork that has none of its own they are 0, else
-	// those that it inherits count, too.
-	Commits, Events uint64
+	Record string // user key of its record; empty if it has none: it was deleted, and is being freed
+	// Held is what it holds, by primitive, index entries apart.
+	Held map[codec.Primitive]Held
 }
+
+// Held are records, all versions of all keys, and the bytes of their keys and values, before
+// compression.
+type Held struct{ Records, Bytes uint64 }
 
 // LevelInfo is one level of the tree of tables.
 type LevelInfo struct {
@@ -115,10 +115,9 @@ type Inspector interface {
 	// memory for about a hundred bytes per scope.
 	Check(ctx context.Context, o CheckOptions, report func(Problem)) (CheckInfo, error)
 
-	// Sizes calls f for every scope, in the order of the keys of their records, behind the system
-	// scope, as they are now: not a consistent cut.
-	// Errors: ErrClosed, ErrStorage, codec.ErrCorrupt, the context's, and that of f. Cost: some looks
-	// into the indexes of tables for every scope.
+	// Sizes calls f for every scope that holds something, in the order of their numbers, with the
+	// system scope last. It sees one snapshot. Errors: ErrClosed, ErrStorage, codec.ErrCorrupt, the
+	// context's, and that of f. Cost: all keys are read, and no values.
 	Sizes(ctx context.Context, f func(SizeInfo) error) error
 
 	// Shape is what the store looks like now. Errors: ErrClosed.

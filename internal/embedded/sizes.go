@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -10,18 +11,6 @@ import (
 )
 
 var _ backend.Inspector = (*DB)(nil)
-
-// sizedLetters are the primitives whose keys take space, index entries apart.
-var sizedLetters = []codec.Primitive{
-	codec.Events.Index(), codec.Traces.Index(), codec.Cells, codec.Events, codec.Horizons,
-	codec.Journal, codec.KV, codec.Machines, codec.Traces, codec.Extensions, codec.Vectors,
-}
-
-// systemLetters are those of the system scope.
-var systemLetters = []codec.Primitive{
-	codec.RunIndex, codec.Commits, codec.Graveyard, codec.Journal, codec.Meta, codec.ScopeRecords,
-	codec.Expiries,
-}
 
 // Sizes implements backend.Inspector.
 func (d *DB) Sizes(ctx context.Context, f func(backend.SizeInfo) error) error {
@@ -38,88 +27,100 @@ func (d *DB) Sizes(ctx context.Context, f func(backend.SizeInfo) error) error {
 	if err := d.handover.push(); err != nil {
 		return err
 	}
-	system, err := d.sizeOf(codec.SystemScope, "", systemLetters)
+	snap := d.store.NewSnapshot()
+	w := sizing{
+		ctx: ctx, tell: f, names: map[codec.Scope]string{},
+		now:    backend.SizeInfo{Scope: codec.MaxScope, Held: map[codec.Primitive]backend.Held{}},
+		system: backend.SizeInfo{Held: map[codec.Primitive]backend.Held{}},
+	}
+	err := d.readFailed(w.learn(snap))
 	if err == nil {
-		err = f(system)
+		err = w.walk(snap)
 	}
-	if err != nil {
-		return d.ended(err)
+	if err == nil {
+		err = f(w.system)
 	}
-	return d.ended(d.eachRecord(ctx, func(key string, n codec.Scope) error {
-		x, err := d.sizeOf(n, key, sizedLetters)
-		if err != nil {
-			return err
-		}
-		return f(x)
-	}))
+	return d.ended(errors.Join(err, snap.Close()))
 }
 
-// eachRecord calls f with the scopes that have a record, in the order of the records' keys.
-func (d *DB) eachRecord(ctx context.Context, f func(key string, n codec.Scope) error) error {
-	it, err := d.store.NewIter(&pebble.IterOptions{
+// sizing is one Sizes under way.
+type sizing struct {
+	ctx         context.Context
+	tell        func(backend.SizeInfo) error
+	names       map[codec.Scope]string
+	now, system backend.SizeInfo
+}
+
+// learn reads the records of all scopes.
+func (w *sizing) learn(snap *pebble.Snapshot) error {
+	it, err := snap.NewIter(&pebble.IterOptions{
 		LowerBound: append(codec.KeyPrefix(nil, codec.SystemScope, codec.ScopeRecords), 0),
 		UpperBound: codec.AppendRangeEnd(nil, codec.SystemScope, codec.ScopeRecords, ""),
 	})
 	if err != nil {
-		return d.readFailed(err)
+		return err
 	}
 	for ok := it.First(); ok; ok = it.NextPrefix() {
-		if err := ctx.Err(); err != nil {
+		_, _, user, _, err := codec.DecodeKey(it.Key())
+		value, unread := it.ValueAndErr()
+		if err = errors.Join(err, unread, w.ctx.Err()); err != nil {
 			return closeIter(it, err)
 		}
-		_, _, user, _, err := codec.DecodeKey(it.Key())
-		if err != nil {
-			return d.readFailed(closeIter(it, err))
-		}
-		rec, err := d.decodeEntry(it)
-		if err != nil {
-			return d.readFailed(closeIter(it, err))
-		}
-		if rec.Deleted {
+		env, err := codec.DecodeEnvelope(value)
+		if err != nil || env.Tombstone {
 			continue
 		}
-		s, err := codec.DecodeScopeRecord(rec.Value)
-		if err == nil {
-			err = f(string(user), s.Number)
-		}
-		if err != nil {
-			return closeIter(it, err)
+		if rec, err := codec.DecodeScopeRecord(env.Payload); err == nil {
+			w.names[rec.Number] = string(user)
 		}
 	}
-	return d.readFailed(closeIter(it, nil))
+	return closeIter(it, nil)
 }
 
-// sizeOf estimates what a scope takes, letter by letter where it takes anything.
-func (d *DB) sizeOf(
-	n codec.Scope, key string, letters []codec.Primitive,
-) (backend.SizeInfo, error) {
-	x := backend.SizeInfo{Scope: n, Record: key, Disk: map[codec.Primitive]uint64{}}
-	c, err := d.extent(n, 0, maxVersion)
+// walk goes over all keys.
+func (w *sizing) walk(snap *pebble.Snapshot) error {
+	it, err := snap.NewIter(nil)
 	if err != nil {
-		return x, d.readFailed(err)
+		return err
 	}
-	x.Commits = c.Count
-	if n != codec.SystemScope {
-		head, err := d.eventHeadAt(n, 0, maxVersion)
+	count := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		if count++; count%1024 == 0 && w.ctx.Err() != nil {
+			return closeIter(it, w.ctx.Err())
+		}
+		n, p, _, _, err := codec.DecodeKey(it.Key())
 		if err != nil {
-			return x, d.readFailed(err)
+			continue // Check tells
 		}
-		x.Events = head.next
-		if used, err := d.diskUsage(span{n, n}); err != nil || used == 0 {
-			return x, err
+		at := &w.system
+		if n != codec.SystemScope {
+			if at = &w.now; n != at.Scope {
+				if err := w.flush(); err != nil {
+					return closeIter(it, err)
+				}
+				*at = backend.SizeInfo{
+					Scope: n, Record: w.names[n], Held: map[codec.Primitive]backend.Held{},
+				}
+			}
 		}
+		value := it.LazyValue()
+		held := at.Held[p]
+		held.Records++
+		held.Bytes += uint64(len(it.Key()) + value.Len())
+		at.Held[p] = held
 	}
-	for _, p := range letters {
-		lower := append(codec.KeyPrefix(nil, n, p), 0)
-		used, err := d.store.EstimateDiskUsage(lower, codec.AppendRangeEnd(nil, n, p, ""))
-		if err != nil {
-			return x, d.readFailed(err)
-		}
-		if used > 0 {
-			x.Disk[p] = used
-		}
+	if err := closeIter(it, it.Error()); err != nil {
+		return err
 	}
-	return x, nil
+	return w.flush()
+}
+
+// flush tells of the scope that the walk has left.
+func (w *sizing) flush() error {
+	if len(w.now.Held) == 0 {
+		return nil
+	}
+	return w.tell(w.now)
 }
 
 // Shape implements backend.Inspector.

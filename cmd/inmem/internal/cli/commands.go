@@ -38,6 +38,11 @@ func commands(e *env) []*cobra.Command {
 		newCheckpointCommand(e),
 		newRestoreCommand(e),
 		newRetentionCommand(e),
+		newVerifyCommand(e),
+		newRepairCommand(e),
+		newStatsCommand(e),
+		newToolCommand(e),
 		newVersionCommand(e),
+		newManualCommand(e),
 	}
 }

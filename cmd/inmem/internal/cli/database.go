@@ -12,9 +12,18 @@ import (
 // marker is the file that every database directory has; see docs/format.md.
 const marker = "INMEM"
 
-// look opens the database for reading and calls fn with it.
+// look opens the database for reading and calls fn with it; if another process has it open that
+// lets others look, a fresh checkpoint of it.
 func (e *env) look(ctx context.Context, fn func(context.Context, *inmem.DB) error) error {
-	return e.change(ctx, fn)
+	opened := false
+	err := e.change(ctx, func(ctx context.Context, db *inmem.DB) error {
+		opened = true
+		return fn(ctx, db)
+	})
+	if opened || !errors.Is(err, inmem.ErrLocked) {
+		return err
+	}
+	return e.inspect(ctx, err, fn)
 }
 
 // change opens the database for reading and writing and calls fn with it. When it returns, what fn
