@@ -14,6 +14,7 @@ import (
 type beam struct {
 	rows   *rows
 	nodes  *nodes
+	graph  *graph // where a newer view of nodes is
 	dim    int
 	slots  uint32 // slots that this walk sees
 	uppers uint32 // and upper nodes
@@ -136,7 +137,7 @@ func (b *beam) expand(node uint32) {
 		if next >= bound || !b.see(next) {
 			continue
 		}
-		if b.twoHop && !b.accepts(next) {
+		if b.twoHop && !b.accepts(next) && b.nodes.newest(next) == noLink {
 			b.beyond(next)
 			continue
 		}
@@ -171,6 +172,9 @@ func (b *beam) gather(node uint32) {
 // compare takes what is gathered into the beam.
 func (b *beam) compare() {
 	n := b.held
+	if n == 0 {
+		return
+	}
 	b.held = 0
 	b.compared += n
 	var codes [4][]int8
@@ -179,15 +183,16 @@ func (b *beam) compare() {
 		c, row := b.rows.at(b.nodes.slot(node, b.level))
 		codes[i], metas[i] = c.code(row, b.dim), &c.meta[row]
 	}
-	if n == 4 {
-		dots := DotInt84(b.aim.q.code, codes[0], codes[1], codes[2], codes[3])
-		for i, node := range b.four {
-			b.take(node, b.aim.estimate(dots[i], metas[i]))
-		}
+	if n == 1 {
+		b.take(b.four[0], b.aim.estimate(DotInt8(b.aim.q.code, codes[0]), metas[0]))
 		return
 	}
+	for i := n; i < 4; i++ {
+		codes[i] = codes[0] // one call for four costs less than two for one
+	}
+	dots := DotInt84(b.aim.q.code, codes[0], codes[1], codes[2], codes[3])
 	for i, node := range b.four[:n] {
-		b.take(node, b.aim.estimate(DotInt8(b.aim.q.code, codes[i]), metas[i]))
+		b.take(node, b.aim.estimate(dots[i], metas[i]))
 	}
 }
 
@@ -204,13 +209,37 @@ func (b *beam) take(node uint32, estimate float32) {
 		return
 	}
 	b.near = pushNear(b.near, key)
+	if b.accepts(node) {
+		b.keep(key)
+	}
+	if b.o != nil && b.level == 0 {
+		b.keepTwins(node, key)
+	}
+}
+
+// keep puts an accepted node among the best if it is one of them.
+func (b *beam) keep(key uint64) {
 	switch {
-	case !b.accepts(node):
-	case full:
+	case len(b.best) < b.ef:
+		b.best = pushBest(b.best, key)
+	case key < b.best[0]:
 		b.best[0] = key
 		sinkBest(b.best)
-	default:
-		b.best = pushBest(b.best, key)
+	}
+}
+
+// keepTwins keeps the accepted twins of a node, newest first, no more than there is room for.
+func (b *beam) keepTwins(node uint32, key uint64) {
+	kept := 0
+	for twin := b.nodes.newest(node); twin != noLink && kept < b.ef; twin = b.nodes.newest(twin) {
+		if b.accepts(twin) {
+			b.keep(key&^noLink | uint64(twin))
+			kept++
+		}
+		if at := int(twin >> chunkBits); at >= len(b.nodes.twins) || b.nodes.twins[at] == nil {
+			// This twin is newer than the view of the graph, those before it may not be.
+			b.nodes = b.graph.nodes.Load()
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package vector
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -51,6 +52,7 @@ type nodes struct {
 	slots  [][]uint32 // slot of an upper node
 	first  [][]uint32 // first block of an upper node: one per level from 1 up
 	blocks [][]uint32 // m words per block
+	twins  [][]uint32 // see newest; a chunk without twins is nil
 }
 
 // links returns the list of a node on a level.
@@ -105,6 +107,52 @@ func countLinks(list []uint32) int {
 	return len(list)
 }
 
+// A row whose code is that of a node already is no node: many equal rows would fill each other's
+// lists and cut the graph to pieces. It hangs on that node as a twin: the word of the node is its
+// newest twin, the word of a twin the one before. A twin keeps its owner in its list, behind the
+// end.
+
+// newest returns the newest twin of a node, or the one before a twin.
+func (t *nodes) newest(node uint32) uint32 {
+	if c := t.twins[node>>chunkBits]; c != nil {
+		return atomic.LoadUint32(&c[node&chunkMask])
+	}
+	return noLink
+}
+
+// owner returns the node that a slot is a twin of.
+func (t *nodes) owner(slot uint32) (node uint32, ok bool) {
+	list := t.links(slot, 0)
+	node = atomic.LoadUint32(&list[1])
+	return node, node != noLink && atomic.LoadUint32(&list[0]) == noLink
+}
+
+// hang makes a slot a twin of a node. Only the linker calls it.
+func (g *graph) hang(slot, on uint32) {
+	next := *g.nodes.Load()
+	for _, node := range []uint32{slot, on} {
+		if at := node >> chunkBits; next.twins[at] == nil {
+			next.twins = slices.Clone(next.twins)
+			next.twins[at] = emptyChunk(1)
+			g.bytes.Add(4 * chunkRows)
+			fresh := next
+			g.nodes.Store(&fresh)
+		}
+	}
+	atomic.StoreUint32(&next.links(slot, 0)[1], on)
+	atomic.StoreUint32(&next.twins[slot>>chunkBits][slot&chunkMask], next.newest(on))
+	atomic.StoreUint32(&next.twins[on>>chunkBits][on&chunkMask], slot)
+}
+
+// emptyChunk has noLink everywhere.
+func emptyChunk(width int) []uint32 {
+	chunk := make([]uint32, chunkRows*width)
+	for i := range chunk {
+		chunk[i] = noLink
+	}
+	return chunk
+}
+
 // grow makes room for one more slot and, if it has levels above 0, for its upper node and blocks.
 // Only the linker calls it; blocks is how many there are.
 func (g *graph) grow(slot Slot, level int, blocks uint32) {
@@ -112,16 +160,16 @@ func (g *graph) grow(slot Slot, level int, blocks uint32) {
 	changed := false
 	room := func(list *[][]uint32, need uint32, width int) {
 		for uint32(len(*list))<<chunkBits < need {
-			chunk := make([]uint32, chunkRows*width)
-			for i := range chunk {
-				chunk[i] = noLink
-			}
+			chunk := emptyChunk(width)
 			*list = append(*list, chunk)
 			g.bytes.Add(4 * int64(len(chunk)))
 			changed = true
 		}
 	}
 	room(&next.base, uint32(slot)+1, 2*g.m)
+	for len(next.twins) < len(next.base) {
+		next.twins = append(next.twins, nil)
+	}
 	if level > 0 {
 		uppers := g.uppers.Load() + 1
 		room(&next.slots, uppers, 1)

@@ -40,14 +40,20 @@ func (ix *slotIndex) linkSlot(slot Slot) {
 	if level > 0 {
 		t.slots[uppers>>chunkBits][uppers&chunkMask] = uint32(slot)
 		t.first[uppers>>chunkBits][uppers&chunkMask] = l.blocks
-		l.blocks += uint32(level)
 	}
 	l.begin(ix, r, t, slot, uppers)
 	if slot > 0 {
 		l.choose(ix.config.EfConstruction, level, top)
 	}
+	if l.twin != noLink {
+		// Nothing leads to what was written for it: the next slot takes the same places.
+		g.hang(uint32(slot), l.twin)
+		g.linked.Store(uint32(slot) + 1)
+		return
+	}
 	// Its own lists stand, so it may be reached: first its number, then links to it.
 	if level > 0 {
+		l.blocks += uint32(level)
 		g.uppers.Store(uppers + 1)
 	}
 	for at := range l.chosen {

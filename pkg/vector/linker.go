@@ -21,6 +21,7 @@ type linker struct {
 	blocks uint32  // of the upper levels, used
 
 	chosen [][]uint32 // neighbours of the row, per level
+	twin   uint32     // the node with the same code; noLink if there is none
 	picked []uint32
 	ends   []uint32
 	keys   []uint64
@@ -75,7 +76,7 @@ func (l *linker) begin(ix *slotIndex, r *rows, t *nodes, slot Slot, uppers uint3
 	l.metric = ix.config.Metric
 	l.reach = max(l.reach, c.meta[row].norm)
 	l.self.at(l.metric, c, row, b.dim, l.reach)
-	l.chosen = l.chosen[:0]
+	l.chosen, l.twin = l.chosen[:0], noLink
 }
 
 // choose finds neighbours for the row on each of its levels that others reach, and writes its
@@ -96,6 +97,9 @@ func (l *linker) choose(ef, level int, top uint64) {
 		b.enter(node)
 		b.run()
 		near := b.sortBest()
+		if at == 0 && l.isTwin(near) {
+			return
+		}
 		l.pick(near, l.self.q.square, b.nodes.m, at)
 		l.chosen[at] = append(l.chosen[at][:0], l.picked...)
 		self := b.slots
@@ -108,6 +112,21 @@ func (l *linker) choose(ef, level int, top uint64) {
 			node = uint32(b.nodes.slot(node, 1))
 		}
 	}
+}
+
+// isTwin looks for a node with the same code among the nearest few.
+func (l *linker) isTwin(near []uint64) bool {
+	b := &l.beam
+	c, row := b.rows.at(Slot(b.slots))
+	for _, key := range near[:min(4, len(near))] {
+		node := uint32(key)
+		other, at := b.rows.at(Slot(node))
+		if c.meta[row] == other.meta[at] && slices.Equal(l.self.q.code, other.code(at, b.dim)) {
+			l.twin = node
+			return true
+		}
+	}
+	return false
 }
 
 // pick chooses up to most nodes of a sorted list for the links of a row whose squared length (under
@@ -154,14 +173,16 @@ func (l *linker) compare(some []uint32, level int) []float32 {
 		codes[i], metas[i] = c.code(row, b.dim), &c.meta[row]
 	}
 	q := l.other.q.code
-	if len(some) == 4 {
-		for i, dot := range DotInt84(q, codes[0], codes[1], codes[2], codes[3]) {
-			l.four[i] = l.other.estimate(dot, metas[i])
-		}
-		return l.four[:]
+	if len(some) == 1 {
+		l.four[0] = l.other.estimate(DotInt8(q, codes[0]), metas[0])
+		return l.four[:1]
 	}
+	for i := len(some); i < 4; i++ {
+		codes[i] = codes[0]
+	}
+	dots := DotInt84(q, codes[0], codes[1], codes[2], codes[3])
 	for i := range some {
-		l.four[i] = l.other.estimate(DotInt8(q, codes[i]), metas[i])
+		l.four[i] = l.other.estimate(dots[i], metas[i])
 	}
 	return l.four[:len(some)]
 }

@@ -92,7 +92,7 @@ func (s *searcher) width() int {
 // walk goes over the graph and makes candidates of what it found, or tells why it did not.
 func (s *searcher) walk(p plan) (failed string) {
 	b := &s.beam
-	b.rows, b.nodes, b.dim = s.rows, s.nodes, s.ix.config.Dim
+	b.rows, b.nodes, b.graph, b.dim = s.rows, s.nodes, &s.ix.graph, s.ix.config.Dim
 	b.slots, b.uppers, b.linked = s.linked, s.uppers, s.linked
 	b.aim, b.o, b.compared = &s.aim, &s.o, 0
 	b.limit, b.twoHop, b.share = 0, false, 0

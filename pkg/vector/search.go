@@ -78,7 +78,7 @@ func (s *searcher) begin(ix *slotIndex, q []float32, o *SearchOptions) {
 // end lets go of what must not be kept alive by the pool, and of scratch of unusual size.
 func (s *searcher) end() {
 	s.ix, s.rows, s.nodes, s.o.Allowed = nil, nil, nil, nil
-	s.beam.rows, s.beam.nodes = nil, nil
+	s.beam.rows, s.beam.nodes, s.beam.graph = nil, nil, nil
 	const most = 1 << 16
 	if cap(s.cands) > most {
 		s.cands = nil

@@ -172,14 +172,32 @@ func (t *thaw) words(list *[][]uint32, n uint32, width int, check func(entry uin
 }
 
 func (t *thaw) base() {
+	type twin struct{ slot, owner uint32 }
+	var owners []twin
 	t.links.m = t.ix.graph.m
 	t.words(&t.links.base, t.linked, 2*t.links.m, func(slot uint32, list []uint32) {
+		if list[0] == noLink && list[1] != noLink {
+			owners = append(owners, twin{slot, list[1]})
+			return
+		}
 		for _, next := range list {
 			if next != noLink && next >= t.linked {
 				t.b.fail("slot %d has a link to %d of %d", slot, next, t.linked)
 			}
 		}
 	})
+	t.links.twins = make([][]uint32, len(t.links.base))
+	t.ix.graph.nodes.Store(&t.links)
+	for _, o := range owners {
+		if t.b.err == nil && o.owner < o.slot {
+			if _, isTwin := t.links.owner(o.owner); !isTwin {
+				t.ix.graph.hang(o.slot, o.owner)
+				continue
+			}
+		}
+		t.b.fail("slot %d is a twin of %d", o.slot, o.owner)
+	}
+	t.links = *t.ix.graph.nodes.Load()
 }
 
 // upper reads the upper nodes, and checks that no link leads to a node that is not on its level.

@@ -14,7 +14,7 @@ import (
 //	version u64, slots u32, linked u32, upper nodes u32, upper blocks u32
 //	rows, in chunks of 1,024: (scale, norm, err: float32 each)*, (born, died: u64 each)*,
 //	     (length u16, id)*, codes
-//	links of level 0: 2m u32 per linked slot
+//	links of level 0: 2m u32 per linked slot; of a twin: none, and its owner behind the end
 //	upper nodes: (slot u32, first block u32)*, then m u32 per block
 const (
 	snapshotMagic  = "inmemvec"
@@ -55,6 +55,10 @@ func (f *frozen) WriteTo(w io.Writer) (int64, error) {
 		f.chunk(b, c, min(f.slots-from, chunkRows))
 	}
 	for slot := uint32(0); slot < f.linked && b.err == nil; slot++ {
+		if owner, ok := f.nodes.owner(slot); ok {
+			f.twin(b, owner)
+			continue
+		}
 		f.list(b, f.nodes.links(slot, 0), f.linked)
 	}
 	for u := range f.uppers {
@@ -119,6 +123,15 @@ func (f *frozen) chunk(b *blockWriter, c *chunk, n uint32) {
 		b.bytes([]byte(id))
 	}
 	b.bytes(asBytes(c.codes[:int(n)*f.ix.config.Dim]))
+}
+
+// twin writes the list of a slot that is a twin: its end, and then its owner.
+func (f *frozen) twin(b *blockWriter, owner uint32) {
+	b.u32(noLink)
+	b.u32(owner)
+	for range 2*f.nodes.m - 2 {
+		b.u32(noLink)
+	}
 }
 
 // list writes a list without the nodes that are newer than the snapshot.

@@ -23,6 +23,9 @@ func grownIndex(t testing.TB, c Config, rows int) (*slotIndex, [][]float32) {
 	var data [][]float32
 	for i := range rows {
 		data = append(data, randomVector(r, c.Dim))
+		if i%7 == 6 {
+			data[i] = data[i/7*3] // twins
+		}
 		_, err := made.Add(fmt.Sprintf("row-%d", i), data[i], uint64(i+1))
 		require.NoError(t, err)
 		if i%5 == 4 {

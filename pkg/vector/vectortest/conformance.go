@@ -24,6 +24,7 @@ func Run(t *testing.T, make Make) {
 	t.Run("rebuild", func(t *testing.T) { rebuild(t, make) })
 	t.Run("recall", func(t *testing.T) { recall(t, make) })
 	t.Run("updates", func(t *testing.T) { updates(t, make) })
+	t.Run("duplicates", func(t *testing.T) { duplicates(t, make) })
 }
 
 // pair is an index and its twin under one random history.

@@ -154,6 +154,29 @@ func updates(t *testing.T, make Make) {
 	}
 }
 
+// duplicates: half of the rows are copies of five vectors, most of them dead at the end. The others
+// are found as well as without them, and so is the copy that lives.
+func duplicates(t *testing.T, make Make) {
+	const dim, queries = 24, 25
+	n := size(4000)
+	data := Clustered(12, n+queries, dim)
+	c := vector.Config{Dim: dim, Metric: vector.Cosine, Kind: vector.KindGraph, FlatRows: 1}
+	hot := data[n-5 : n]
+	rows := append([][]float32{}, data[:n-5]...)
+	for i := 0; i < len(rows); i += 2 {
+		rows[i] = hot[i/2%5]
+	}
+	p := filled(t, make, c, rows)
+	for i := 0; i < len(rows)-20; i += 2 {
+		require.NoError(t, p.index.Kill(vector.Slot(i), p.version+1))
+		p.twin.Kill(vector.Slot(i), p.version+1)
+	}
+	for _, at := range []uint64{p.version, p.version + 1} {
+		p.requireRecall(t, append(data[n:], hot...), vector.SearchOptions{K: 10, At: at},
+			fmt.Sprint("at ", at))
+	}
+}
+
 // determinism: the same calls give the same bytes, whoever searches meanwhile and in whatever
 // portions slots are linked.
 func determinism(t *testing.T, make Make) {
