@@ -1,0 +1,121 @@
+package vector
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// linkedIndex has n rows, all linked; row i is born at i+1.
+func linkedIndex(t testing.TB, c Config, data [][]float32) Index {
+	t.Helper()
+	ix, err := New(c)
+	require.NoError(t, err)
+	for i, vec := range data {
+		_, err := ix.Add(fmt.Sprintf("row-%d", i), vec, uint64(i+1))
+		require.NoError(t, err)
+	}
+	_, err = ix.Link(context.Background(), len(data))
+	require.NoError(t, err)
+	return ix
+}
+
+func randomData(seed uint64, n, dim int) [][]float32 {
+	r := rand.New(rand.NewPCG(seed, 2))
+	data := make([][]float32, n)
+	for i := range data {
+		data[i] = randomVector(r, dim)
+	}
+	return data
+}
+
+// The planner's choices, and what it says of them.
+func TestPlanner(t *testing.T) {
+	const n = 10_000
+	data := randomData(1, n, 4)
+	ix := linkedIndex(t, Config{Dim: 4, Metric: L2, Kind: KindGraph, FlatRows: 100,
+		EfConstruction: 40}, data)
+	every := func(step int) *Bitmap {
+		set := NewBitmap(n)
+		for i := 0; i < n; i += step {
+			set.Add(Slot(i))
+		}
+		return set
+	}
+	away := NewBitmap(n) // allowed are rows on the other side of the query only
+	for i, vec := range data {
+		if vec[0] < -0.6 {
+			away.Add(Slot(i))
+		}
+	}
+	right := []float32{3, 0, 0, 0}
+	middle := []float32{0, 0, 0, 0}
+	for _, c := range []struct {
+		name string
+		q    []float32
+		o    SearchOptions
+		want Strategy
+		why  string
+	}{
+		{"all", middle, SearchOptions{Ef: 16}, Walk, "most rows are visible and allowed"},
+		{"few", middle, SearchOptions{Ef: 16, Allowed: every(100)}, Scan,
+			"few rows are visible and allowed"},
+		{"few visible", middle, SearchOptions{Ef: 16, At: 60}, Scan,
+			"few rows are visible and allowed"},
+		{"wide", middle, SearchOptions{Ef: 1000}, Scan, "the walk would be as wide as a scan"},
+		{"huge k", middle, SearchOptions{K: 1 << 40}, Scan, "the walk would be as wide as a scan"},
+		{"even", middle, SearchOptions{Ef: 16, Allowed: every(4)}, TwoHop,
+			"rows around the query are allowed as often as elsewhere"},
+		{"far away", right, SearchOptions{Ef: 16, Allowed: away}, Scan,
+			"the walk took as long as a scan"},
+		{"scan", middle, SearchOptions{Strategy: Scan}, Scan, "asked for"},
+		{"walk", middle, SearchOptions{Strategy: Walk, Allowed: every(100)}, Walk, "asked for"},
+		{"two-hop", middle, SearchOptions{Strategy: TwoHop, Allowed: every(3)}, TwoHop, "asked for"},
+		{"too few", right, SearchOptions{Strategy: Walk, K: 50, Allowed: every(1000)}, Scan,
+			"the walk found fewer rows than there are"},
+	} {
+		if c.o.At == 0 {
+			c.o.At = n
+		}
+		if c.o.K == 0 {
+			c.o.K = 10
+		}
+		_, info, err := ix.Search(nil, c.q, c.o)
+		require.NoError(t, err)
+		require.Equal(t, c.want, info.Strategy, "%s: %+v", c.name, info)
+		require.Equal(t, c.why, info.Why, c.name)
+		require.Equal(t, c.want == Scan, info.Exact)
+	}
+}
+
+// Under KindAuto nothing is linked up to FlatRows, everything above; the tail is scanned.
+func TestAutoBeginsToLink(t *testing.T) {
+	data := randomData(2, 300, 3)
+	ix := linkedIndex(t, Config{Dim: 3, Metric: Dot, FlatRows: 200}, data[:200])
+	require.Zero(t, ix.Tail())
+	_, info, err := ix.Search(nil, data[0], SearchOptions{K: 1, At: 300, Strategy: Walk})
+	require.NoError(t, err)
+	require.Equal(t, "no graph", info.Why)
+	for i, vec := range data[200:] {
+		_, err := ix.Add(fmt.Sprint(i), vec, 300)
+		require.NoError(t, err)
+	}
+	require.Equal(t, 300, ix.Tail())
+	linked, err := ix.Link(context.Background(), 250)
+	require.NoError(t, err)
+	require.Equal(t, 250, linked)
+	require.Equal(t, 50, ix.Tail())
+	_, info, err = ix.Search(nil, data[0], SearchOptions{K: 1, At: 300, Strategy: Walk})
+	require.NoError(t, err)
+	require.Equal(t, Walk, info.Strategy)
+	require.Equal(t, 50, info.Tail)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	linked, err = ix.Link(ctx, 50)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, linked)
+}
