@@ -21,7 +21,7 @@ CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...
 
 .PHONY: help test race invariants fuzz crash lint staticcheck api api-update bench bench-peers \
-	bench-compare bench-guard bench-profile cover cross fmt tools ci
+	bench-compare bench-guard bench-profile cover cross docs screenshots fmt tools ci
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,12 @@ cover: ## statement coverage of the library by all tests, details in cover.out
 
 cross: ## build and vet for linux/arm64, darwin/arm64 and windows/amd64
 	internal/tools/cross.sh
+
+docs: ## docs/cli.md, from the commands
+	$(GO) run ./cmd/inmem manual > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+
+screenshots: ## the pages of inmem as pictures in PICTURES (docs/pictures); needs Chromium
+	internal/tools/screenshot.sh $(or $(PICTURES),docs/pictures)
 
 fmt: ## gofmt everything
 	gofmt -w .

@@ -27,8 +27,8 @@ func TestReadmeExample(t *testing.T) {
 }
 
 // The blocks of the page are one program in pieces, and its output.
-func TestGettingStarted(t *testing.T) {
-	all, _ := blocks(readPage(t, "docs/getting-started.md"))
+func TestLibraryPage(t *testing.T) {
+	all, _ := blocks(readPage(t, "docs/library.md"))
 	var program, prints strings.Builder
 	for _, b := range ofKind(all, "go") {
 		program.WriteString(b.text + "\n")
@@ -42,7 +42,7 @@ func TestGettingStarted(t *testing.T) {
 // Every other block that is a complete program compiles.
 func TestProgramsCompile(t *testing.T) {
 	for _, page := range pages(t) {
-		if page == "README.md" || page == "docs/getting-started.md" {
+		if page == "README.md" || page == "docs/library.md" {
 			continue // they run
 		}
 		all, _ := blocks(readPage(t, page))
@@ -57,7 +57,7 @@ func TestProgramsCompile(t *testing.T) {
 
 // Blocks are formatted as gofmt would.
 func TestProgramsAreFormatted(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/getting-started.md"} {
+	for _, page := range []string{"README.md", "docs/getting-started.md", "docs/library.md"} {
 		all, _ := blocks(readPage(t, page))
 		for _, b := range ofKind(all, "go") {
 			cmd := exec.Command(filepath.Join(goRoot(t), "bin", "gofmt"))
