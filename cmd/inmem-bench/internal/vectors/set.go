@@ -49,12 +49,12 @@ func (s *set) finish(seed uint64) *set {
 // clusters that lie in groups and overlap: the neighbours of a query are spread over several, and
 // many others are almost as near. Independent clusters would make recall trivial.
 const (
-	latent        = 24  // dimensions that rows mostly differ in
+	latent        = 32  // dimensions that clusters differ in
 	groups        = 20  // of clusters, multiple of ten
 	perCluster    = 200 // rows of a cluster
-	clusterSpread = 0.8 // of clusters in a group, the groups' own being 1
-	rowSpread     = 0.6 // of rows in a cluster
-	noise         = 0.1 // in all dimensions
+	clusterSpread = 0.7 // of clusters in a group, the groups' own being 1
+	rowSpread     = 0.3 // of rows in a cluster, in the latent space
+	noise         = 1.0 // in all dimensions: many rows of a cluster are almost equally near
 )
 
 // clustered makes a set of n rows. The same arguments give the same set.

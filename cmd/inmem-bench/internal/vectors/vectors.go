@@ -71,7 +71,7 @@ func Workloads(cfg measure.Config) []measure.Workload {
 }
 
 // widths are the widths of a search whose recall is plotted against its speed.
-var widths = []int{16, 32, 64, 128, 256}
+var widths = []int{10, 16, 32, 64, 128, 256}
 
 // of are the workloads of one set: through the database, then the index below it by itself.
 func of(cfg measure.Config, src source) []measure.Workload {

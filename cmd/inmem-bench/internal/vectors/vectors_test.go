@@ -46,11 +46,11 @@ func TestEveryWorkloadRuns(t *testing.T) {
 			require.GreaterOrEqual(t, m.Value, 50.0, r.Name)
 		}
 	}
-	require.Equal(t, strings.Fields(`vector/search/default vector/search/ef_16 vector/search/ef_32
+	require.Equal(t, strings.Fields(`vector/search/default vector/search/ef_10 vector/search/ef_16 vector/search/ef_32
 		vector/search/ef_64 vector/search/ef_128 vector/search/ef_256
 		vector/filter/50_percent vector/filter/10_percent vector/filter/1_percent
 		vector/filter/10_percent_corr vector/search_view vector/upsert vector/reopen
-		vector/bare_search/default vector/bare_search/ef_16 vector/bare_search/ef_32
+		vector/bare_search/default vector/bare_search/ef_10 vector/bare_search/ef_16 vector/bare_search/ef_32
 		vector/bare_search/ef_64 vector/bare_search/ef_128 vector/bare_search/ef_256
 		vector/bare_link`), names)
 	for _, w := range of(config("none"), small) {
