@@ -104,5 +104,10 @@ func (e *env) view(ctx context.Context, p inmem.Point,
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(ctx, v), v.Close())
+	err = errors.Join(fn(ctx, v), v.Close())
+	if errors.Is(err, inmem.ErrRunNotFound) {
+		return advise(err, "it had not begun at version %d; inmem show %s tells its versions",
+			p.Version, p.Run.ID())
+	}
+	return err
 }

@@ -13,6 +13,7 @@ func commands(e *env) []*cobra.Command {
 		newGetCommand(e),
 		newScanCommand(e),
 		newHistoryCommand(e),
+		newSearchCommand(e),
 		newReplayCommand(e),
 		newDiffCommand(e),
 

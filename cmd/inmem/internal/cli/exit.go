@@ -141,6 +141,9 @@ func describe(err error) failure {
 		advice = cmp.Or(advice, a.advice) // that of the outermost
 	}
 	f.Advice = cmp.Or(advice, f.Advice)
+	if f.Code == exitUsage && f.Advice == "" {
+		f.Advice = seeHelp
+	}
 	return f
 }
 

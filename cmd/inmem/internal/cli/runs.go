@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,19 +126,37 @@ func (e *env) writeRuns(w io.Writer, doc runsDoc) error {
 		_, err := fmt.Fprintln(w, "no runs")
 		return err
 	}
+	agents := false
+	for i := range doc.Runs {
+		agents = agents || doc.Runs[i].Agent != ""
+	}
 	t := show.Table{Style: e.style(), Columns: []show.Column{
 		{Title: "RUN"}, {Title: "STATUS", Paint: painted}, {Title: "BEGAN"},
-		{Title: "AGENT", Flexible: !e.full}, {Title: "TAGS", Flexible: !e.full},
 	}}
+	if agents {
+		t.Columns = append(t.Columns, show.Column{Title: "AGENT", Flexible: !e.full})
+	}
+	t.Columns = append(t.Columns, show.Column{Title: "TAGS", Flexible: !e.full})
 	for i := range doc.Runs {
 		r := &doc.Runs[i]
-		t.Row(r.ID, statusOf(r), e.clock(r.Created), r.Agent, strings.Join(r.Tags, ", "))
+		row := []string{r.ID, statusOf(r), e.clock(r.Created)}
+		if agents {
+			row = append(row, r.Agent)
+		}
+		t.Row(append(row, strings.Join(shortFirst(r.Tags), ", "))...)
 	}
 	if err := t.Write(w); err != nil || doc.Next == "" {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "more: --after %s\n", doc.Next)
 	return err
+}
+
+// shortFirst puts short tags before long ones, of which there may be no room for all.
+func shortFirst(tags []string) []string {
+	return slices.SortedStableFunc(slices.Values(tags), func(a, b string) int {
+		return len(a) - len(b)
+	})
 }
 
 // countDoc counts runs.

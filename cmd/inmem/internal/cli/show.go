@@ -37,6 +37,8 @@ type summary struct {
 	Spans spanTotals  `json:"spans"`
 	// SpanTypes has the totals of each type.
 	SpanTypes []spanTotals `json:"span_types"`
+	// Collections are those of vectors.
+	Collections []collectionDoc `json:"collections"`
 }
 
 // relative is a run of the same family.
@@ -140,6 +142,9 @@ func addCounts(ctx context.Context, v *inmem.View, s *summary) (err error) {
 		return err
 	}
 	if s.Events, err = v.Events().Len(ctx); err != nil {
+		return err
+	}
+	if s.Collections, err = readCollections(ctx, v); err != nil {
 		return err
 	}
 	head, ok, err := v.Events().Head(ctx)

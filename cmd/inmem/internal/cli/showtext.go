@@ -169,5 +169,11 @@ func (e *env) writeTypes(w io.Writer, s *summary) error {
 			return err
 		}
 	}
-	return nil
+	if len(s.Collections) == 0 {
+		return nil
+	}
+	if _, err := io.WriteString(w, "\n"); err != nil {
+		return err
+	}
+	return e.writeCollections(w, s.Collections)
 }

@@ -212,11 +212,7 @@ func (e *env) writeKeys(w io.Writer, d *stateDoc) error {
 		{Title: "KEY"}, {Title: "VALUE", Flexible: !e.full},
 	}}
 	for _, k := range d.Keys {
-		name, err := k.Key.AsString()
-		if err != nil {
-			name = k.Key.String() // bytes that are no text
-		}
-		t.Row(name, k.Value.String())
+		t.Row(nameOf(k.Key), k.Value.String())
 	}
 	if _, err := io.WriteString(w, "\n"); err != nil {
 		return err

@@ -94,6 +94,17 @@ func attempt(t testing.TB, db *inmem.DB, id, flight string, price int64) *inmem.
 		return err
 	})
 	step(func(tx *inmem.Tx) error {
+		notes := tx.Vectors("notes")
+		_, err := notes.Create(ctx, inmem.CollectionOptions{Dim: 2, Metric: inmem.Cosine})
+		require.NoError(t, err)
+		_, err = notes.UpsertMany(ctx, []inmem.VectorRow{
+			{ID: "east", Vector: []float32{1, 0}, Metadata: must(inmem.ValueOf(map[string]any{"lang": "go"}))},
+			{ID: "north", Vector: []float32{0, 1}},
+			{ID: "northeast", Vector: []float32{1, 1}},
+		})
+		return err
+	})
+	step(func(tx *inmem.Tx) error {
 		_, err := tx.KV().Delete(ctx, "goal")
 		require.NoError(t, err)
 		return tx.Traces().End(ctx, "task", inmem.SpanEnd{Time: began.Add(4 * time.Second)})
