@@ -120,7 +120,7 @@ func (r *Report) measured() string {
 			"key_000042, %s, %s keys in the larger databases, memory budget %s; one goroutine unless "+
 			"the name says more", original, values, Grouped(r.Config.Keys), Size(r.Config.Memory)))
 	}
-	for _, group := range []string{"rows", "ycsb"} {
+	for _, group := range []string{"vector", "rows", "ycsb"} {
 		if extra[group] {
 			parts = append(parts, extraData[group])
 		}
@@ -130,6 +130,8 @@ func (r *Report) measured() string {
 
 // extraData is the data of the groups that do not follow the flags.
 var extraData = map[string]string{
+	"vector": "vector: clustered sets made from the seed, or files, rows by dimensions and number; " +
+		"searches for the 10 nearest, recall@10 by exact answers; one goroutine",
 	"rows": "rows: keys of 40 bytes, values of 100, every system in one run of the same operations; " +
 		"caches and buffers of each together at most 1 GiB, all data fits; one goroutine unless the " +
 		"name says more",
