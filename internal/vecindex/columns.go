@@ -159,21 +159,13 @@ func (c *content) fill(ctx context.Context, made map[string]*column) error {
 func (c *content) fillLiving(
 	ctx context.Context, rows *rowIndex, made map[string]*column,
 ) error {
-	x := c.owner
-	r := backend.PrefixRange(x.key.prefix)
-	cur := x.b.Scan(ctx, x.scope, codec.Vectors, r, c.version.Load())
-	defer cur.Close()
-	for cur.Next() {
-		id := cur.Key()[len(x.key.prefix):]
+	return c.owner.each(ctx, c.version.Load(), func(id string, r *backend.Record) error {
 		slot, ok := rows.Find(id)
 		if !ok {
-			continue
+			return nil
 		}
-		if err := fillRow(made, slot, cur.Record().Value); err != nil {
-			return fmt.Errorf("row %q: %w", id, err)
-		}
-	}
-	return cur.Err()
+		return fillRow(made, slot, r.Value)
+	})
 }
 
 func fillRow(made map[string]*column, slot vector.Slot, value []byte) error {

@@ -21,6 +21,7 @@ type content struct {
 
 	oldest atomic.Uint64 // the least version that was searched of late
 	tried  atomic.Int64  // so many slots there must be before renew tries again
+	saved  atomic.Int64  // done, when its file was written
 
 	next uint64 // number of the next commit to pull; who has the gate
 	room []float32
@@ -77,25 +78,15 @@ func (c *content) bytes() int64 {
 
 // scan adds the rows as they are at base. Nobody else has the contents yet.
 func (c *content) scan(ctx context.Context) error {
-	x := c.owner
-	cur := x.b.Scan(ctx, x.scope, codec.Vectors, backend.PrefixRange(x.key.prefix), c.base)
-	defer cur.Close()
-	for cur.Next() {
-		id := cur.Key()[len(x.key.prefix):]
-		if id == "" {
-			continue // the record of the collection
-		}
-		r := cur.Record()
+	return c.owner.each(ctx, c.base, func(id string, r *backend.Record) error {
 		vec, err := codec.DecodeVector(c.room[:0], r.Value)
 		if err != nil {
-			return fmt.Errorf("row %q: %w", id, err)
-		}
-		c.room = vec
-		if _, err := c.add(id, vec, r.Version); err != nil {
 			return err
 		}
-	}
-	return cur.Err()
+		c.room = vec
+		_, err = c.add(id, vec, r.Version)
+		return err
+	})
 }
 
 // add adds a row. One of another dimension is of a collection that had the same name before.
@@ -110,7 +101,7 @@ func (c *content) add(id string, vec []float32, version uint64) (vector.Slot, er
 	}
 	rows := c.rows.Load()
 	if rows == nil {
-		made, err := vector.New(config)
+		made, err := vector.New(c.owner.vectorConfig())
 		if err != nil {
 			return vector.NoSlot, err
 		}

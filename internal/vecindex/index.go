@@ -28,6 +28,9 @@ type index struct {
 	content atomic.Pointer[content]
 	heir    atomic.Pointer[content] // changed under the gate: see renew
 	broken  atomic.Bool             // the worker met an error: it lets the index be
+
+	least      int         // slots that are worth a file
+	unwritable atomic.Bool // its file could not be written
 }
 
 // indexKey says what an index is of.
@@ -43,7 +46,7 @@ func newIndex(
 	m *Manager, k indexKey, s *backend.Scope, fork uint64, config vector.Config,
 ) *index {
 	x := &index{b: m.b, grown: &m.grown, key: k, scope: s, fork: fork, config: config,
-		gate: make(chan struct{}, 1)}
+		gate: make(chan struct{}, 1), least: m.least}
 	x.gate <- struct{}{}
 	return x
 }
@@ -107,12 +110,16 @@ func (x *index) leave() { x.gate <- struct{}{} }
 // if the version is so old that contents of today would serve more searches. The caller has the
 // gate.
 func (x *index) load(ctx context.Context, at uint64) (*content, error) {
-	var c *content
+	c, err := x.restored(ctx, at)
+	if c != nil || err != nil {
+		return c, err
+	}
 	if x.key.own {
 		c = newContent(x, x.fork)
 	} else {
 		if x.key.frozen == 0 {
-			if near, err := x.near(ctx, at); err != nil || !near {
+			near, err := x.near(ctx, at)
+			if err != nil || !near {
 				return nil, err
 			}
 		}
@@ -133,6 +140,59 @@ func (x *index) load(ctx context.Context, at uint64) (*content, error) {
 	}
 	x.content.Store(c)
 	return c, nil
+}
+
+// restored loads contents from a file and pulls them up; nil if there is none that will do.
+func (x *index) restored(ctx context.Context, at uint64) (*content, error) {
+	if x.key.own || x.key.frozen != 0 {
+		return nil, nil
+	}
+	c, err := x.restore(ctx, at)
+	if err == nil {
+		err = x.pull(ctx, c)
+	}
+	if err == nil {
+		x.content.Store(c)
+		return c, nil
+	}
+	return nil, ctx.Err()
+}
+
+// vectorConfig is the configuration of the index in memory. What a file does not bring is fetched:
+// vectors of dead rows.
+func (x *index) vectorConfig() vector.Config {
+	config := x.config
+	config.Fetch = func(id string, born uint64, dst []float32) error {
+		r, err := x.read(context.Background(), id, born)
+		if err != nil {
+			return err
+		}
+		if r.Version != born || len(dst) != x.config.Dim {
+			return fmt.Errorf("%w: row %q of version %d is gone, found %d",
+				codec.ErrCorrupt, id, born, r.Version)
+		}
+		_, err = codec.DecodeVector(dst[:0], r.Value)
+		return err
+	}
+	return config
+}
+
+// each calls a function for all rows at a version.
+func (x *index) each(
+	ctx context.Context, at uint64, row func(id string, r *backend.Record) error,
+) error {
+	cur := x.b.Scan(ctx, x.scope, codec.Vectors, backend.PrefixRange(x.key.prefix), at)
+	defer cur.Close()
+	for cur.Next() {
+		id := cur.Key()[len(x.key.prefix):]
+		if id == "" {
+			continue // the record of the collection
+		}
+		if err := row(id, cur.Record()); err != nil {
+			return fmt.Errorf("row %q: %w", id, err)
+		}
+	}
+	return cur.Err()
 }
 
 // near tells whether little was committed to the scope since a version.

@@ -18,6 +18,8 @@ type Options struct {
 	// for longest are dropped, all but the one in use.
 	Budget int64
 
+	leastFile int // slots that are worth a file (tests); 0: the default
+
 	_ struct{}
 }
 
@@ -25,6 +27,7 @@ type Options struct {
 type Manager struct {
 	b      backend.Backend
 	budget int64
+	least  int // Options.leastFile
 	system *backend.Scope
 	clock  atomic.Uint64 // searches, to tell what was used last
 
@@ -45,26 +48,33 @@ func New(b backend.Backend, o Options) *Manager {
 	if o.Budget <= 0 {
 		o.Budget = defaultBudget
 	}
+	if o.leastFile <= 0 {
+		o.leastFile = leastFileSlots
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Manager{
 		ctx: ctx, cancel: cancel,
-		b: b, budget: o.Budget, system: &backend.Scope{Number: codec.SystemScope},
+		b: b, budget: o.Budget, least: o.leastFile, system: &backend.Scope{Number: codec.SystemScope},
 		indexes: map[indexKey]*index{}, lineages: map[codec.Scope]*scopeOrigin{},
 		asked: map[indexKey]bool{},
 	}
 }
 
-// Close gives all memory back and ends the background work. Searches under way may end with
-// backend.ErrClosed, later ones do. A second Close does nothing.
+// Close ends the background work, writes the files of what has changed and gives all memory back.
+// Searches under way may end with backend.ErrClosed, later ones do. A second Close does nothing.
 func (m *Manager) Close() error {
 	m.cancel()
 	m.mu.Lock()
+	working, again := m.working, m.closed
 	m.closed = true
-	working := m.working
 	m.mu.Unlock()
+	if again {
+		return nil
+	}
 	if working != nil {
 		<-working
 	}
+	m.saveAll(context.Background()) // nobody changes the table any more
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	clear(m.indexes)

@@ -65,12 +65,18 @@ func (s *Stats) add(c *content, frozen bool) {
 	}
 	s.Rows, s.Live, s.Tail = rows.Slots(), rows.Live(), rows.Tail()
 	s.Dead = s.Rows - s.Live
-	config := rows.Config()
-	s.Graph = config.Kind == vector.KindGraph ||
-		config.Kind == vector.KindAuto && s.Rows > max(vector.FlatBytes/config.Dim, 1)
+	s.Graph = c.graphed()
 	if s.Graph && s.Rows > 0 {
 		s.Linked = 1 - float64(s.Tail)/float64(s.Rows)
 	}
+}
+
+// graphed tells whether there is a graph, or will be.
+func (c *content) graphed() bool {
+	rows := c.rows.Load()
+	config := rows.Config()
+	return config.Kind == vector.KindGraph ||
+		config.Kind == vector.KindAuto && rows.Slots() > config.FlatRows
 }
 
 // Recall is how many of the true nearest rows searches find.

@@ -97,7 +97,7 @@ func (x *index) hasWork() bool {
 	if c == nil || x.broken.Load() {
 		return false
 	}
-	return x.heir.Load() != nil || c.tail() > 0 || c.worn()
+	return x.heir.Load() != nil || c.tail() > 0 || c.worn() || x.unsaved(5)
 }
 
 // tail is how many slots await linking.
@@ -131,9 +131,13 @@ func (x *index) work(ctx context.Context) error {
 		return x.succeed(ctx)
 	case c.worn():
 		return x.renew(ctx)
-	default:
+	case c.tail() > 0:
 		return c.link(ctx)
 	}
+	if err := x.save(ctx); err != nil {
+		x.unwritable.Store(true)
+	}
+	return nil
 }
 
 func (c *content) link(ctx context.Context) error {

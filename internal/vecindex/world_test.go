@@ -27,12 +27,15 @@ type world struct {
 	kind   vector.Kind
 	metric vector.Metric
 	budget int64
+	least  int
+
+	incarnation uint64
 }
 
 const dim = 4
 
 func newWorld(t testing.TB, b backend.Backend) *world {
-	w := &world{TB: t, ctx: context.Background(), metric: vector.L2}
+	w := &world{TB: t, ctx: context.Background(), metric: vector.L2, incarnation: 1}
 	w.open(b)
 	t.Cleanup(func() { require.NoError(t, w.m.Close()) })
 	return w
@@ -41,7 +44,7 @@ func newWorld(t testing.TB, b backend.Backend) *world {
 // open takes a database over, as after a restart.
 func (w *world) open(b backend.Backend) {
 	w.b, w.sys = b, &backend.Scope{Number: codec.SystemScope}
-	w.m = New(b, Options{Budget: w.budget})
+	w.m = New(b, Options{Budget: w.budget, leastFile: w.least})
 }
 
 func newModel() *model.Backend { return model.New(backendtest.NewClock().Now) }
@@ -159,7 +162,7 @@ func (w *world) random(r *rand.Rand, s *backend.Scope, id string) backend.Write 
 }
 
 func (w *world) collection(s *backend.Scope) Collection {
-	return Collection{Scope: s, Prefix: codec.VectorCollectionKey(docs), Incarnation: 1,
+	return Collection{Scope: s, Prefix: codec.VectorCollectionKey(docs), Incarnation: w.incarnation,
 		Config: vector.Config{Dim: dim, Metric: w.metric, Kind: w.kind, M: 4, EfConstruction: 32}}
 }
 
@@ -180,6 +183,9 @@ func (w *world) truth(s *backend.Scope, at uint64, q Query) []Hit {
 	defer cur.Close()
 	var hits []Hit
 	for cur.Next() {
+		if cur.Key() == c.Prefix {
+			continue
+		}
 		row, err := codec.DecodeVectorRow(cur.Record().Value)
 		require.NoError(w, err)
 		id := cur.Key()[len(c.Prefix):]
