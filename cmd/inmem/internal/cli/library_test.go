@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
 	inmem "github.com/inmem-db/inmem/pkg/db"
@@ -128,23 +127,4 @@ func TestErrors(t *testing.T) {
 	f := describe(advise(notFoundf("no %w", inmem.ErrConflict), "do this"))
 	require.Equal(t, failure{exitNotFound, "conflict", "no conflict", "do this"}, f)
 	require.Equal(t, exitError, describe(context.DeadlineExceeded).Code)
-}
-
-// Every command says what it does, shows how, and stands in a group of the help.
-func TestHelp(t *testing.T) {
-	e := &env{dir: t.TempDir()}
-	var visit func(c *cobra.Command, depth int)
-	visit = func(c *cobra.Command, depth int) {
-		name := c.CommandPath()
-		require.NotEmpty(t, c.Short, name)
-		require.NotEmpty(t, c.Example, "%s: an example", name)
-		require.NotNil(t, c.RunE, "%s: errors come back", name)
-		if depth == 1 {
-			require.NotEmpty(t, c.GroupID, "%s: a group", name)
-		}
-		for _, sub := range c.Commands() {
-			visit(sub, depth+1)
-		}
-	}
-	visit(newRoot(e), 0)
 }

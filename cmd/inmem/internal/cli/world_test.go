@@ -41,7 +41,9 @@ func fixture(t testing.TB, dir string) {
 	require.NoError(t, b.Record().Fail(ctx, "over the\nlimit"))
 	info, err := a.Info(ctx)
 	require.NoError(t, err)
-	_, err = a.Fork(ctx, inmem.ForkOptions{ID: forking, At: info.FirstVersion, Tags: []string{"retry"}})
+	_, err = a.Fork(ctx, inmem.ForkOptions{
+		ID: forking, At: info.FirstVersion, Tags: []string{"retry"},
+	})
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 }
@@ -94,11 +96,11 @@ func attempt(t testing.TB, db *inmem.DB, id, flight string, price int64) *inmem.
 		return err
 	})
 	step(func(tx *inmem.Tx) error {
-		notes := tx.Vectors("notes")
+		notes, goLang := tx.Vectors("notes"), must(inmem.ValueOf(map[string]any{"lang": "go"}))
 		_, err := notes.Create(ctx, inmem.CollectionOptions{Dim: 2, Metric: inmem.Cosine})
 		require.NoError(t, err)
 		_, err = notes.UpsertMany(ctx, []inmem.VectorRow{
-			{ID: "east", Vector: []float32{1, 0}, Metadata: must(inmem.ValueOf(map[string]any{"lang": "go"}))},
+			{ID: "east", Vector: []float32{1, 0}, Metadata: goLang},
 			{ID: "north", Vector: []float32{0, 1}},
 			{ID: "northeast", Vector: []float32{1, 1}},
 		})
