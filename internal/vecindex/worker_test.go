@@ -113,6 +113,42 @@ func TestWornIndexIsRenewed(t *testing.T) {
 	}
 }
 
+// What is committed while an index waits for its successor is in both.
+func TestHeirIsPulled(t *testing.T) {
+	w := newWorld(t, newModel())
+	w.kind = vector.KindFlat
+	r := rand.New(rand.NewSource(3))
+	s := w.scope()
+	w.fill(r, s, 1000)
+	q := Query{Vector: []float32{0, 1, 0, 1}, K: 50, Filter: vector.Lt("n", 5)}
+	w.check(s, w.b.Published(), q)
+	w.m.mu.Lock()
+	w.m.working = make(chan struct{}) // the worker stays away
+	w.m.mu.Unlock()
+	for range 2 {
+		w.fill(r, s, 300)
+		w.check(s, w.b.Published(), q)
+	}
+	x, err := w.m.index(indexKey{scope: s.Number, prefix: w.collection(s).Prefix, incarnation: 1},
+		nil, s, 0)
+	require.NoError(t, err)
+	x.content.Load().oldest.Store(w.b.Published())
+	require.NoError(t, x.renew(w.ctx))
+	require.NotNil(t, x.heir.Load())
+	for range 3 {
+		w.fill(r, s, 20)
+		w.commit(w.del(s, "row000003"))
+		w.check(s, w.b.Published(), q)
+	}
+	require.NoError(t, x.work(w.ctx))
+	require.Nil(t, x.heir.Load())
+	require.Less(t, x.content.Load().rows.Load().Slots(), 1200)
+	w.check(s, w.b.Published(), q)
+	w.fill(r, s, 20)
+	w.check(s, w.b.Published(), q)
+	close(w.m.working)
+}
+
 // What a search of late has seen stays.
 func TestRenewalKeepsWhatIsSeen(t *testing.T) {
 	w := newWorld(t, newModel())
@@ -130,6 +166,7 @@ func TestRenewalKeepsWhatIsSeen(t *testing.T) {
 		require.NoError(t, w.m.Settle(w.ctx))
 	}
 	require.Equal(t, 1, w.check(s, old, q).Plan.Layers, "it is not read from rows")
+	require.Zero(t, w.m.Stats(w.collection(s)).Frozen)
 }
 
 func TestBudget(t *testing.T) {
