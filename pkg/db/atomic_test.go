@@ -16,9 +16,9 @@ import (
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
-// R082, R165, R192: a crash at every file operation of commits that mix all primitives leaves of
-// each commit all or nothing: the key, the event, the cell, the span, every index entry, and the
-// status of the run.
+// R082, R165, R192, R301: a crash at every file operation of commits that mix all primitives leaves
+// of each commit all or nothing: the key, the event, the cell, the span, the vector, every index
+// entry, and the status of the run.
 func TestR082CrashAtEveryStep(t *testing.T) {
 	for _, kept := range []int{0, 50, 100} {
 		t.Run(fmt.Sprintf("kept=%d", kept), func(t *testing.T) {
@@ -94,6 +94,11 @@ func commitMixed(t *testing.T, d *inmem.DB) {
 			require.NoError(t, err)
 			_, err = tx.Extension("mine").Put(ctx, "at", n)
 			require.NoError(t, err)
+			require.NoError(t, tx.Vectors("steps").Ensure(ctx,
+				inmem.CollectionOptions{Dim: 2, Metric: inmem.L2}))
+			_, err = tx.Vectors("steps").Upsert(ctx, fmt.Sprintf("%02d", i), []float32{float32(i), 1},
+				inmem.Null())
+			require.NoError(t, err)
 			if i == mixedCommits-1 {
 				return tx.Record().Complete(ctx)
 			}
@@ -133,6 +138,7 @@ func checkMixed(t *testing.T, d *inmem.DB) (n int) {
 		require.Equal(t, n-1, cell.Value)
 		require.Equal(t, n-1, mine)
 	}
+	requireSteps(t, run, n)
 	for _, f := range []inmem.SpanFilter{{}, {Type: inmem.SpanThought}, {Tag: "step"}} {
 		spans, err := run.Traces().Count(ctx, f)
 		require.NoError(t, err)
@@ -145,6 +151,19 @@ func checkMixed(t *testing.T, d *inmem.DB) (n int) {
 	require.EqualValues(t, n, info.Commits)
 	requireHealthy(t, run)
 	return n
+}
+
+// requireSteps finds as many vectors as there were commits, the last one nearest.
+func requireSteps(t *testing.T, run *inmem.Run, n int) {
+	r, err := run.Vectors("steps").Search(t.Context(),
+		inmem.SearchOptions{Vector: []float32{mixedCommits, 1}, K: 2 * mixedCommits})
+	if n == 0 {
+		require.ErrorIs(t, err, inmem.ErrNotFound)
+		return
+	}
+	require.NoError(t, err)
+	require.Len(t, r.Hits, n)
+	require.Equal(t, fmt.Sprintf("%02d", n-1), r.Hits[0].ID)
 }
 
 // requireHealthy compares every index of a run with what it is made from.

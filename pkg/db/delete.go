@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/primitives/runindex"
 	"github.com/inmem-db/inmem/pkg/txn"
@@ -83,6 +84,9 @@ func (d *DB) deleteRun(ctx context.Context, id string, o DeleteOptions) error {
 			if err = d.flattenForks(ctx, of.Number); err == nil {
 				continue
 			}
+		}
+		if err == nil {
+			d.vectors.Drop(&backend.Scope{Number: of.Number})
 		}
 		return err
 	}

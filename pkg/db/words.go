@@ -101,6 +101,15 @@ type CollectionInfo = vectors.Info
 // VectorRow is one vector with its id and metadata.
 type VectorRow = vectors.Row
 
+// VectorPast is what a row was from one commit on; see Vectors.History.
+type VectorPast = vectors.Past
+
+// VectorStats tell what a collection has in memory.
+type VectorStats = vectors.Stats
+
+// VectorRecall is how many of the true nearest rows searches find; see Vectors.EstimateRecall.
+type VectorRecall = vectors.Recall
+
 // ScrollOptions select the rows of Vectors.Scroll, Vectors.List and Vectors.Count.
 type ScrollOptions = vectors.ScrollOptions
 

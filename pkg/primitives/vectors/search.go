@@ -164,14 +164,7 @@ func (q *query) indexed(ctx context.Context, beneath txn.Scope) (Plan, error) {
 	if len(q.own.ids) > 0 {
 		asked.Hidden = q.own.hides
 	}
-	r, err := q.c.index.Search(ctx, vecindex.Collection{
-		Scope: beneath.Handle(), Prefix: q.c.key(), Incarnation: q.version,
-		Config: vector.Config{
-			Dim: q.record.Dimension, Metric: vector.Metric(q.record.Metric),
-			Kind: vector.Kind(q.record.Index), M: q.record.Links,
-			EfConstruction: q.record.Candidates,
-		},
-	}, at, asked)
+	r, err := q.c.index.Search(ctx, q.c.handle(beneath, q.record, q.version), at, asked)
 	if err != nil {
 		return Plan{}, txn.ContextError(err)
 	}
