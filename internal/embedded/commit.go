@@ -23,12 +23,12 @@ import (
 //		          conditions, reads and ranges still hold
 //		settle    drop deletes and expiries that have nothing to do; nothing left: unlock, done
 //		stamp     take the version, the time, the commit numbers, the event sequences; patch them in
-//		log       queue the batch for Pebble; where the commit is to wait for the disk, or is
-//		          large, hand it to Pebble's log at once, behind everything that is queued
+//		log       queue the batch for Pebble; a large one goes to Pebble's log at once, behind
+//		          everything that is queued
 //		apply     put it into the memtable, not yet visible
 //		publish   let readers see it (strict databases: after the wait)
 //		unlock
-//		wait      for the sync, where asked
+//		wait      for a sync, where asked: one of those who wait syncs for all
 //
 // Invariants:
 //
@@ -43,7 +43,7 @@ import (
 //  4. After a fault nothing is stamped: the log on disk ends with a commit before it.
 //
 // Why not simply sync under the lock: each sync would carry one commit. Waiting outside lets all
-// commits that were logged meanwhile share the next one.
+// commits that were queued meanwhile share the next load and its sync; see syncFor.
 
 // Commit implements backend.Backend.
 func (d *DB) Commit(ctx context.Context, r *backend.Request) (backend.Outcome, error) {
@@ -175,11 +175,8 @@ func (d *DB) running() error {
 func (d *DB) log(p *plan) error {
 	d.counters.bytesLogged.Add(uint64(p.batch.Len()))
 	p.wait = d.mustSync(p.req.Durability)
-	switch {
-	case p.wait:
-		return d.handover.direct(p, d.applyForSync)
-	case p.batch.Len() >= d.handover.most:
-		return d.handover.direct(p, d.applyQuietly)
+	if p.batch.Len() >= d.handover.most {
+		return d.handover.direct(p)
 	}
 	d.handover.add(p)
 	return nil
@@ -188,11 +185,6 @@ func (d *DB) log(p *plan) error {
 // applyQuietly hands a batch to Pebble without a sync. REQUIRES, for commits: handover.pushing.
 func (d *DB) applyQuietly(b *pebble.Batch) error {
 	return d.guarded("log", func() error { return d.store.Apply(b, pebble.NoSync) })
-}
-
-// applyForSync hands over a batch whose sync the caller will wait for. REQUIRES: handover.pushing.
-func (d *DB) applyForSync(b *pebble.Batch) error {
-	return d.guarded("log", func() error { return d.store.ApplyNoSyncWait(b, pebble.Sync) })
 }
 
 // guarded runs a call that writes to Pebble. Pebble panics on failures that storeFS could not keep
@@ -227,12 +219,9 @@ func (d *DB) await(p *plan, version uint64) error {
 	if !p.wait {
 		return nil
 	}
-	if err := d.guarded("sync", p.batch.SyncWait); err != nil {
+	if err := d.syncFor(version); err != nil {
 		return &backend.UnknownOutcomeError{Version: version, Cause: err}
 	}
-	d.published.raise(version) // first: what is durable is published
-	d.durable.raise(version)
-	d.keeper.noteDurable()
 	return nil
 }
 

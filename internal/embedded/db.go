@@ -65,6 +65,7 @@ type DB struct {
 
 	handover  *handover
 	syncer    *syncer
+	syncing   atomic.Bool // one of the commits that wait for the disk syncs for all; see syncFor
 	keeper    *keeper
 	sweeper   *sweeper
 	graveyard *graveyard

@@ -25,9 +25,9 @@ import (
 //     (DB.evictable). So a key that the memtable does not know has nothing in the queue.
 //  4. The queue is bounded: who finds it full pushes before he commits (DB.relieve).
 //
-// The loss window is that of the mode and counts from the commit: a sync pushes first. Strict
-// databases, and single commits that wait for the disk, are not queued; they push what lies before
-// them and go in directly.
+// The loss window is that of the mode and counts from the commit: a sync pushes first. Commits that
+// wait for the disk are queued too: whoever syncs for them pushes what has come together meanwhile
+// (DB.syncFor). Only large commits go in directly, behind what lies before them.
 //
 // Lock order: commitLock, pushing, mu.
 type handover struct {
@@ -149,14 +149,14 @@ func (h *handover) push() error {
 
 // direct hands over a commit that is not queued, behind everything that is. REQUIRES: the commit
 // lock.
-func (h *handover) direct(p *plan, apply func(*pebble.Batch) error) error {
+func (h *handover) direct(p *plan) error {
 	h.pushing.Lock()
 	defer h.pushing.Unlock()
 	if err := h.pushLocked(); err != nil {
 		return err
 	}
 	p.handed = true
-	if err := apply(p.batch); err != nil {
+	if err := h.db.applyQuietly(p.batch); err != nil {
 		return err
 	}
 	h.noteLocked(p.version)

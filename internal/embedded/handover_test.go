@@ -42,7 +42,7 @@ func reopened(t *testing.T, also ...func(*Options)) (*DB, *backend.Scope) {
 func TestQueuedCommitsAreRead(t *testing.T) {
 	for _, read := range []struct {
 		name string
-		old  bool // what is read was handed over long ago
+		idle bool // nothing has to be handed over for it
 		do   func(t *testing.T, db *DB, s *backend.Scope, before, last uint64)
 	}{
 		{"older than memory", true, func(t *testing.T, db *DB, s *backend.Scope, before, last uint64) {
@@ -66,7 +66,7 @@ func TestQueuedCommitsAreRead(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, last, rec.Version)
 		}},
-		{"extent", false, func(t *testing.T, db *DB, s *backend.Scope, before, last uint64) {
+		{"extent", true, func(t *testing.T, db *DB, s *backend.Scope, before, last uint64) {
 			c, err := db.Commits(ctx, s, last)
 			require.NoError(t, err)
 			require.Equal(t, last, c.Last)
@@ -86,7 +86,7 @@ func TestQueuedCommitsAreRead(t *testing.T) {
 			require.Equal(t, before, db.handover.handed.load(), "handed over without need")
 			read.do(t, db, s, before, last)
 			handed := last
-			if read.old {
+			if read.idle {
 				handed = before
 			}
 			require.Equal(t, handed, db.handover.handed.load())
@@ -258,11 +258,12 @@ func TestQueueBehindAFailedDisk(t *testing.T) {
 func TestCommitBehindAQueueThatFails(t *testing.T) {
 	db, s := reopened(t, idleHandover)
 	commit(t, db, put(s, "queued", "x"))
+	large := strings.Repeat("x", db.handover.most) // it goes in directly
 	db.handover.pushing.Lock()
 	failed := make(chan error)
 	go func() {
 		_, err := db.Commit(ctx, &backend.Request{
-			Writes: []backend.Write{put(s, "late", "x")}, Durability: backend.Durable,
+			Writes: []backend.Write{put(s, "late", large)}, Durability: backend.Durable,
 		})
 		failed <- err
 	}()

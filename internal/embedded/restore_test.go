@@ -137,7 +137,7 @@ func TestR125RestoreFindsDamage(t *testing.T) {
 		}
 	}
 	t.Logf("%d refused, %d harmless", refused, harmless)
-	require.Greater(t, refused, 50)
+	require.Greater(t, refused, 30)
 }
 
 // The bytes of a table are all covered: one flipped bit anywhere is found.

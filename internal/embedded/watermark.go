@@ -48,31 +48,45 @@ func (w *watermark) wake() {
 	}
 }
 
+// changing announces a waiter and returns a channel that is closed at the next wake. Who looks at
+// the version behind this call misses no rise, and calls leave when he waits no longer.
+func (w *watermark) changing() <-chan struct{} {
+	w.waiting.Add(1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mu.changed == nil {
+		w.mu.changed = make(chan struct{})
+	}
+	return w.mu.changed
+}
+
+// leave takes back the announcement of changing.
+func (w *watermark) leave() { w.waiting.Add(-1) }
+
 // wait returns when the version is reached, when ctx is done, or when failed answers an error. A
 // waiter costs nothing until the version rises, and then the same whether it was his or not.
 func (w *watermark) wait(ctx context.Context, v uint64, failed func() error) error {
+	for w.version.Load() < v {
+		if err := w.waitChange(ctx, v, failed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *watermark) waitChange(ctx context.Context, v uint64, failed func() error) error {
+	changed := w.changing()
+	defer w.leave()
 	if w.version.Load() >= v {
 		return nil
 	}
-	w.waiting.Add(1)
-	defer w.waiting.Add(-1)
-	for {
-		w.mu.Lock()
-		if w.mu.changed == nil {
-			w.mu.changed = make(chan struct{})
-		}
-		changed := w.mu.changed
-		w.mu.Unlock()
-		if w.version.Load() >= v {
-			return nil
-		}
-		if err := failed(); err != nil {
-			return err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if err := failed(); err != nil {
+		return err
+	}
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
