@@ -38,7 +38,12 @@ type beam struct {
 	best []uint64 // max-heap
 	four [4]uint32
 	held int // in four
+
+	entries []uint32 // where a level is entered
 }
+
+// entryWidth is the width of a walk on the levels above the one that is searched.
+var entryWidth = 4
 
 // nearness turns an estimate into the upper half of a key: smaller is nearer.
 func nearness(estimate float32) uint64 {
@@ -76,15 +81,6 @@ func (b *beam) start(level, ef int) {
 	clear(b.seen)
 	b.level, b.ef, b.held, b.passed, b.asked = level, ef, 0, 0, 0
 	b.near, b.best = b.near[:0], b.best[:0]
-}
-
-// enter begins at a node.
-func (b *beam) enter(node uint32) {
-	if !b.see(node) {
-		return
-	}
-	b.gather(node)
-	b.compare()
 }
 
 // see marks a node and tells whether it was new.
@@ -255,25 +251,43 @@ func (b *beam) accepts(node uint32) bool {
 	return c.visible(row, b.o.At)
 }
 
-// descend goes greedily down from the top to a level and returns the node there.
-func (b *beam) descend(top uint64, to int) uint32 {
-	node, level := uint32(top), int(top>>32)
-	if level == 0 {
-		return 0 // nobody is above level 0: any slot is as good as the first
-	}
+// descend goes down from the top to a level and leaves in entries where the walk there begins: a
+// few nodes rather than one, since the greatest danger of a graph is to enter it in a cluster that
+// has no way out.
+func (b *beam) descend(top uint64, to int) {
+	level := int(top >> 32)
+	b.entries = append(b.entries[:0], uint32(top)) // level 0: any slot is as good as the first
 	o := b.o
 	b.o = nil
 	for ; level > to; level-- {
-		b.start(level, 1)
-		b.enter(node)
-		b.run()
-		node = uint32(b.best[0])
+		b.walk(level, entryWidth)
+		b.leave(level)
+	}
+	b.o = o
+}
+
+// walk goes over a level from the entries.
+func (b *beam) walk(level, ef int) (within bool) {
+	b.start(level, ef)
+	for _, node := range b.entries {
+		if b.see(node) {
+			b.gather(node)
+		}
+	}
+	b.compare()
+	return b.run()
+}
+
+// leave makes the best of a level above 0, as many as enter, the entries of the level below.
+func (b *beam) leave(level int) {
+	b.entries = b.entries[:0]
+	for _, key := range b.sortBest()[:min(len(b.best), entryWidth)] {
+		node := uint32(key)
 		if level == 1 {
 			node = uint32(b.nodes.slot(node, 1))
 		}
+		b.entries = append(b.entries, node)
 	}
-	b.o = o
-	return node
 }
 
 // sortBest orders the best, nearest first; they are no heap any more.

@@ -6,7 +6,8 @@ import (
 
 // CheckVector tells whether a vector can be stored in, or looked up from, an index of dim
 // dimensions. Error: codec.ErrInvalidArgument for another length, for a NaN or an infinity (naming
-// its place), and for a vector so long that a squared distance would not be a finite float32.
+// its place), and for a vector longer than 1e18, the
+// squares of which would not be finite float32 numbers any more.
 // Zero vectors are fine under every metric.
 func CheckVector(dim int, v []float32) error {
 	if len(v) != dim {

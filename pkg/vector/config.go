@@ -12,9 +12,9 @@ const (
 	MaxDim = 1 << 16
 	// MaxM is the greatest number of links a node may have on an upper level.
 	MaxM = 128
-	// maxNorm is the greatest length of a vector: the squared distance of two of that length is
-	// still a finite float32.
-	maxNorm = 9e18
+	// maxNorm is the greatest length of a vector: the squared distance of two of that length,
+	// with its bounds is still a finite float32.
+	maxNorm = 1e18
 )
 
 // Defaults of the graph: what recall 0.95 costs least with, on the data of docs/vectors.md.

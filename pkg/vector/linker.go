@@ -36,15 +36,10 @@ type aim struct {
 }
 
 func (a *aim) at(m Metric, c *chunk, row uint32, dim int, reach float32) {
-	meta := &c.meta[row]
-	a.q.metric, a.q.code = m, c.code(row, dim)
-	a.q.scale, a.q.norm, a.q.square = meta.scale, meta.norm, 0
+	a.q.metric, a.q.code, a.q.meta = m, c.code(row, dim), c.meta[row]
 	a.extend, a.reach = 0, reach
-	switch m {
-	case L2:
-		a.q.square = float32(meta.norm * meta.norm)
-	case Dot:
-		a.extend = extension(reach, meta.norm)
+	if m == Dot {
+		a.extend = extension(reach, a.q.meta.norm)
 	}
 }
 
@@ -91,25 +86,22 @@ func (l *linker) choose(ef, level int, top uint64) {
 		}
 		l.chosen = append(l.chosen, nil)
 	}
-	node := b.descend(top, level)
+	b.descend(top, level)
 	for at := level; at >= 0; at-- {
-		b.start(at, ef)
-		b.enter(node)
-		b.run()
+		b.walk(at, ef)
 		near := b.sortBest()
 		if at == 0 && l.isTwin(near) {
 			return
 		}
-		l.pick(near, l.self.q.square, b.nodes.m, at)
+		l.pick(near, b.nodes.m, at)
 		l.chosen[at] = append(l.chosen[at][:0], l.picked...)
 		self := b.slots
 		if at > 0 {
 			self = b.uppers
 		}
 		setLinks(b.nodes.links(self, at), l.picked)
-		node = uint32(near[0])
-		if at == 1 {
-			node = uint32(b.nodes.slot(node, 1))
+		if at > 0 {
+			b.leave(at)
 		}
 	}
 }
@@ -129,23 +121,23 @@ func (l *linker) isTwin(near []uint64) bool {
 	return false
 }
 
-// pick chooses up to most nodes of a sorted list for the links of a row whose squared length (under
-// L2) is given: each one that is not nearer to one picked before than to the row. So links go into
-// different directions, and what is skipped is reached over what was picked.
-func (l *linker) pick(near []uint64, square float32, most, level int) {
+// pick chooses up to most nodes of a sorted list for the links of a row: each one that is not
+// nearer to one picked before than to the row. So links go into different directions, and what is
+// skipped is reached over what was picked.
+func (l *linker) pick(near []uint64, most, level int) {
 	l.picked = l.picked[:0]
 	for _, key := range near {
 		if len(l.picked) == most {
 			return
 		}
-		if !l.covered(uint32(key), square-estimateOf(key), level) {
+		if !l.covered(uint32(key), estimateOf(key), level) {
 			l.picked = append(l.picked, uint32(key))
 		}
 	}
 }
 
-// covered tells whether a node is nearer than a distance to one of those picked.
-func (l *linker) covered(node uint32, distance float32, level int) bool {
+// covered tells whether a node is nearer to one of those picked than an estimate says.
+func (l *linker) covered(node uint32, estimate float32, level int) bool {
 	if len(l.picked) == 0 {
 		return false
 	}
@@ -155,7 +147,7 @@ func (l *linker) covered(node uint32, distance float32, level int) bool {
 	for from := 0; from < len(l.picked); from += 4 {
 		some := l.picked[from:min(from+4, len(l.picked))]
 		for _, e := range l.compare(some, level) {
-			if l.other.q.square-e < distance {
+			if e > estimate {
 				return true
 			}
 		}
@@ -208,6 +200,6 @@ func (l *linker) linkBack(from, to uint32, level int) {
 		}
 	}
 	slices.Sort(l.keys)
-	l.pick(l.keys, l.other.q.square, len(list), level)
+	l.pick(l.keys, len(list), level)
 	setLinks(list, l.picked)
 }

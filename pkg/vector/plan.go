@@ -19,7 +19,7 @@ const (
 	// walkShare: above it most neighbours of a row are allowed, and two-hop saves nothing.
 	walkShare = 0.4
 	// stepCost is how many rows a scan compares in the time that a walk compares one.
-	stepCost = 3
+	stepCost = 5
 	// wide is how many rows a walk compares for each one of its width, about.
 	wide = 10
 )
@@ -96,11 +96,9 @@ func (s *searcher) walk(p plan) (failed string) {
 	b.slots, b.uppers, b.linked = s.linked, s.uppers, s.linked
 	b.aim, b.o, b.compared = &s.aim, &s.o, 0
 	b.limit, b.twoHop, b.share = 0, false, 0
-	node := b.descend(s.top, 0)
+	b.descend(s.top, 0)
 	b.limit, b.twoHop, b.share = p.limit, p.strategy == TwoHop, p.share
-	b.start(0, s.width())
-	b.enter(node)
-	within := b.run()
+	within := b.walk(0, s.width())
 	s.info.Rows += b.compared
 	if !within {
 		return "the walk took as long as a scan"
@@ -116,7 +114,8 @@ func (s *searcher) walk(p plan) (failed string) {
 		slot := Slot(uint32(key))
 		c, row := s.rows.at(slot)
 		m := &c.meta[row]
-		s.offer(slot, estimateOf(key), s.aim.q.bound(m.norm, m.err))
+		e := estimateOf(key)
+		s.offer(slot, e, s.aim.q.bound(e, m))
 	}
 	return ""
 }

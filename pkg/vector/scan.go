@@ -35,15 +35,17 @@ type group struct {
 	s     *searcher
 	c     *chunk
 	first Slot    // of the chunk
-	bound float32 // of every row of the chunk
+	most  rowMeta // the greatest norm and residual in the chunk
+	least float32 // estimates below it do not matter
+	level float32 // the score for which that was computed
 	rows  [4]uint32
 	n     int
 }
 
 func (g *group) chunk(c *chunk, first Slot) {
 	g.c, g.first = c, first
-	g.bound = g.s.aim.q.bound(math.Float32frombits(c.maxNorm.Load()),
-		math.Float32frombits(c.maxErr.Load()))
+	g.most = c.most()
+	g.level = float32(math.NaN())
 }
 
 // allowed adds the visible rows of [row, last) that are in the set.
@@ -92,13 +94,19 @@ func (g *group) flush() {
 	g.n = 0
 }
 
-// offer drops most rows by the bound of the chunk, without looking at their own.
+// offer drops most rows by the greatest residual of the chunk, without looking at their own.
 func (g *group) offer(row uint32, dot int32) {
 	s := g.s
 	m := &g.c.meta[row]
 	e := s.aim.q.estimate(dot, m)
-	if len(s.lows) == s.k && e+g.bound < s.lows[0] {
-		return
+	if len(s.lows) == s.k {
+		if s.lows[0] != g.level {
+			g.level = s.lows[0]
+			g.least = s.aim.q.least(g.level, &g.most)
+		}
+		if e < g.least {
+			return
+		}
 	}
-	s.offer(g.first+Slot(row), e, s.aim.q.bound(m.norm, m.err))
+	s.offer(g.first+Slot(row), e, s.aim.q.bound(e, m))
 }

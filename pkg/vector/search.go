@@ -125,7 +125,7 @@ func (s *searcher) rank() error {
 		return int(int64(a.slot) - int64(b.slot))
 	})
 	for _, c := range s.cands {
-		if len(s.hits) == s.k && c.most < s.hits[0].Score+s.aim.q.offset() {
+		if len(s.hits) == s.k && c.most < s.hits[0].Score {
 			break
 		}
 		row, err := s.vector(c.slot)

@@ -63,10 +63,8 @@ func (ix *slotIndex) Add(id string, vec []float32, born uint64) (Slot, error) {
 	}
 	code := c.code(row, ix.config.Dim)
 	own := append(make([]float32, 0, 512), vec...)
-	var m rowMeta
-	m.norm = held(ix.config.Metric, own)
-	m.scale, m.err = quantise(code, own)
-	c.setMeta(row, m)
+	held(ix.config.Metric, own)
+	c.setMeta(row, quantise(code, own))
 	c.born[row] = born
 	c.died[row].Store(alive)
 	if !ix.config.Compact {

@@ -22,7 +22,7 @@ const alive = math.MaxUint64
 // rowMeta is what is known of a row besides its code.
 type rowMeta struct {
 	scale float32 // row = scale * code + residual
-	norm  float32 // length of the row as held: 1 or 0 under Cosine
+	norm  float32 // length of scale * code; 0 only for what is all zeros, or nearly
 	err   float32 // length of the residual, rounded up
 }
 
@@ -103,6 +103,12 @@ func (c *chunk) keep(row uint32, dim int, vec []float32) {
 	}
 	copy((*vecs)[int(row)*dim:], vec)
 	c.held[row>>5].Or(1 << (row & 31))
+}
+
+// most returns the greatest norm and residual of the chunk.
+func (c *chunk) most() rowMeta {
+	return rowMeta{norm: math.Float32frombits(c.maxNorm.Load()),
+		err: math.Float32frombits(c.maxErr.Load())}
 }
 
 // setMeta writes the meta of a row and widens the bounds of the chunk.

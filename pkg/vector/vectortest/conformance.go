@@ -191,8 +191,8 @@ func edges(t *testing.T, make Make) {
 			huge := vector.SearchOptions{K: math.MaxInt, At: math.MaxUint64 - 1}
 			p.check(t, []float32{1, 2, 3}, huge)
 			for i, vec := range [][]float32{
-				{0, 0, 0}, {1, 0, 0}, {-1, 0, 0}, {0, 0, 0}, {1e-30, 0, 0}, {5e18, -5e18, 5e18},
-				{1e-45, 0, 0}, {-5e18, 5e18, 5e18}, {1, 0, 0},
+				{0, 0, 0}, {1, 0, 0}, {-1, 0, 0}, {0, 0, 0}, {1e-30, 0, 0}, {5e17, -5e17, 5e17},
+				{1e-45, 0, 0}, {-5e17, 5e17, 5e17}, {1, 0, 0},
 			} {
 				id := fmt.Sprint(9 - i)
 				_, err := index.Add(id, vec, uint64(i))
