@@ -149,8 +149,8 @@ type Entry struct {
 	Changes Changes `json:"changes,omitzero"`
 }
 
-// MarshalJSON implements json.Marshaler. A Key, Extension or Collection that is not UTF-8 has the form of
-// Bytes in a value: {"$bytes": "..."}.
+// MarshalJSON implements json.Marshaler. A Key, Extension or Collection that is not UTF-8 has the
+// form of Bytes in a value: {"$bytes": "..."}.
 func (e Entry) MarshalJSON() ([]byte, error) {
 	type fields Entry
 	j := struct {

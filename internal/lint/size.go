@@ -36,7 +36,7 @@ var (
 		"pkg/primitives/runindex": 14, // records, queries, forks, care: one file per idea
 	}
 	exportedOf = map[string]int{
-		"pkg/db":           200, // the front door has the words of all primitives: one import
+		"pkg/db":           240, // the front door has the words of all primitives: one import
 		"pkg/codec":        210, // the alphabet of the disk: a maker and a reader per record
 		"pkg/transcript":   60,  // the words of formats, imports, and of four answers
 		"pkg/vector":       70,  // kernels, metrics, filters and the index are one vocabulary

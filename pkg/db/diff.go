@@ -105,8 +105,9 @@ func (d *DB) Diff(ctx context.Context, a, b Point, o DiffOptions) (*Diff, error)
 }
 
 // DiffEntries yields all differences between two points, in the order of the primitives (kv,
-// extensions, cells, machines, vectors, events, traces), then of keys and places, however many they are: see
-// Diff. It keeps none of them. An error is yielded once and last. Breaking out early is fine.
+// extensions, cells, machines, vectors, events, traces), then of keys and places, however many they
+// are: see Diff. It keeps none of them. An error is yielded once and last. Breaking out early is
+// fine.
 func (d *DB) DiffEntries(ctx context.Context, a, b Point, o DiffOptions,
 ) iter.Seq2[DiffEntry, error] {
 	return func(yield func(DiffEntry, error) bool) {

@@ -133,7 +133,8 @@ func (c *comparison) key(shown diff.Primitive, counts *diff.Counts, key string, 
 	return c.emit(e)
 }
 
-// valueChanges are the differences inside two values; the one that an Op does not have is not looked at.
+// valueChanges are the differences inside two values; the one that an Op does not have is not
+// looked at.
 func valueChanges(op DiffOp, a, b Value, limits diff.Limits) diff.Changes {
 	switch op {
 	case diff.Added:

@@ -32,10 +32,10 @@ func (h *Hash) UnmarshalText(text []byte) error {
 }
 
 // StateHash is the hash of what the run holds at a version: keys with their values and deadlines,
-// events with their times and hashes, cells, machines, spans, extensions, vectors. What has expired by the
-// time of that version is absent. Versions and times of commits, indexes and the run's record do
-// not count, so the hash is equal on every machine, and after export and import. The bytes that it
-// is taken over are in docs/format.md.
+// events with their times and hashes, cells, machines, spans, extensions, vectors. What has expired
+// by the time of that version is absent. Versions and times of commits, indexes and the run's
+// record do not count, so the hash is equal on every machine, and after export and import. The
+// bytes that it is taken over are in docs/format.md.
 //
 // Cost: it reads all that the run holds. Errors: those of At.
 func (r *Run) StateHash(ctx context.Context, version uint64) (Hash, error) {

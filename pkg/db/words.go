@@ -135,8 +135,8 @@ const (
 	L2     = vector.L2     // the negated squared Euclidean distance
 )
 
-// Filter is a condition on the metadata of vectors. Package vector makes them: vector.Eq, vector.In,
-// vector.And...
+// Filter is a condition on the metadata of vectors. Package vector makes them: vector.Eq,
+// vector.In, vector.And...
 type Filter = vector.Filter
 
 // DimensionError says how many components a vector has, and how many it should have. It matches

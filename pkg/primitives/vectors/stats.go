@@ -39,8 +39,8 @@ func (c Collection) Stats(ctx context.Context) (Stats, error) {
 }
 
 // EstimateRecall measures the searches of the collection against exact ones: sample queries (at
-// most 10,000), each halfway between two rows, for the k nearest. What a transaction wrote itself is
-// not looked at, and nothing joins its read set. Where every search is exact the recall is 1.
+// most 10,000), each halfway between two rows, for the k nearest. What a transaction wrote itself
+// is not looked at, and nothing joins its read set. Where every search is exact the recall is 1.
 //
 // Errors: codec.ErrInvalidArgument for a sample or k below 1. Cost: a walk over the rows, and two
 // searches per query, one of them exact.
