@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,6 +143,59 @@ func TestFleetPages(t *testing.T) {
 	bad := fleetLine(t, dir, "", "tasks", "--html", filepath.Join(dir, "no", "such", "folder"))
 	require.Equal(t, exitNotFound, bad.code)
 	require.Contains(t, bad.err, "write the page")
+}
+
+// stopping is a source that cancels the command when it is read on.
+type stopping struct {
+	io.Reader
+	reads  int
+	cancel context.CancelFunc
+}
+
+func (s *stopping) Read(b []byte) (int, error) {
+	if s.reads++; s.reads == 2 {
+		s.cancel()
+	}
+	return s.Reader.Read(b)
+}
+
+// Ctrl-C ends an import with what it has done so far, and leaves no run half done that the same
+// command does not finish.
+func TestFleetImportStopped(t *testing.T) {
+	t.Setenv(environment, "")
+	dir := filepath.Join(t.TempDir(), "db")
+	var text strings.Builder
+	const records = 3000
+	for i := range records {
+		fmt.Fprintf(&text, `{"task_id": %d, "messages": [{"role": "user", "content": %q}]}`+"\n", i,
+			strings.Repeat("x", 300))
+	}
+	line := []string{"import", "transcripts", "-", "--name", "long", "--json", "--db", dir,
+		"--format", "openai-messages"}
+	var out, errs bytes.Buffer
+	ctx, cancel := context.WithCancelCause(t.Context())
+	e := &env{stdout: &out, err: &errs, zone: time.UTC, now: time.Now,
+		in: &stopping{Reader: strings.NewReader(text.String()), cancel: func() { cancel(errStopped) }}}
+	require.Equal(t, exitStopped, e.execute(ctx, line))
+	var first, second transcriptsDoc
+	decode(t, out.String(), &first)
+	require.False(t, first.Complete)
+	require.Less(t, first.Runs, records)
+
+	out.Reset()
+	e = &env{stdout: &out, err: &errs, zone: time.UTC, now: time.Now,
+		in: strings.NewReader(text.String())}
+	require.Equal(t, exitOK, e.execute(t.Context(), line), errs.String())
+	decode(t, out.String(), &second)
+	require.True(t, second.Complete)
+	require.Equal(t, records, second.Runs+second.Skipped)
+	db, err := inmem.Open(dir, nil)
+	require.NoError(t, err)
+	for info, err := range db.Runs().All(t.Context(), inmem.RunQuery{}) {
+		require.NoError(t, err)
+		require.Equal(t, inmem.Completed, info.Status)
+	}
+	require.NoError(t, db.Close())
 }
 
 // airline is a recording of a real agent; it is not part of the repository.

@@ -69,6 +69,8 @@ is left out and reported.`,
 // transcriptsDoc is what an import of several files did.
 type transcriptsDoc struct {
 	Files []transcript.Result `json:"files"`
+	// Complete: every file was read to its end.
+	Complete bool `json:"complete"`
 	// Runs... are the sums of the files.
 	Runs      int `json:"runs"`
 	Skipped   int `json:"skipped"`
@@ -153,6 +155,7 @@ func (e *env) importTranscripts(ctx context.Context, files []string, f *transcri
 	if err != nil && len(doc.Files) == 0 {
 		return err
 	}
+	doc.Complete = err == nil
 	return errors.Join(e.print(&doc, func(w io.Writer) error { return e.writeTranscripts(w, &doc) }),
 		err)
 }
@@ -252,6 +255,9 @@ func (d *transcriptsDoc) sentence() string {
 		show.Count(d.ToolCalls, "tool call"))
 	if d.Skipped > 0 {
 		s += fmt.Sprintf("; %s there already", show.Count(d.Skipped, "run"))
+	}
+	if !d.Complete {
+		s += "\nnot complete: what is there stays, and the same command goes on"
 	}
 	return s
 }
