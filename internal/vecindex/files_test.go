@@ -3,6 +3,7 @@ package vecindex
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math/rand"
 	randv2 "math/rand/v2"
@@ -77,6 +78,52 @@ func TestFileBringsGraphBack(t *testing.T) {
 	require.Equal(t, "new", w.check(s, w.b.Published(), someQuery).Hits[0].ID)
 	for at := before.Base; at <= w.b.Published(); at++ {
 		w.check(s, at, Query{Vector: []float32{1, 1, 1, 1}, K: 400}) // dead rows are fetched
+	}
+}
+
+// A fork of a version before the file hides what it wrote in all slots of the file.
+func TestForkOverFile(t *testing.T) {
+	w, s := filed(t)
+	at := w.m.Stats(w.collection(s)).Base
+	w.reopenModel()
+	s = again(s)
+	w.check(s, w.b.Published(), someQuery)
+	child := w.fork(s, at)
+	r := rand.New(rand.NewSource(10))
+	w.fill(r, child, 30)
+	w.commit(w.del(child, "row000002"), w.del(child, "row000035"))
+	require.Equal(t, 2, w.check(child, w.b.Published(),
+		Query{Vector: someQuery.Vector, K: 300}).Plan.Layers)
+	require.Zero(t, w.m.Stats(w.collection(s)).Frozen)
+}
+
+// A file whose header and length are right, and whose rows are not those of the store.
+func TestForgedFile(t *testing.T) {
+	for name, forge := range map[string]func(rows vector.Index, version uint64) error{
+		"a dead row": func(rows vector.Index, version uint64) error {
+			return rows.Kill(349, version)
+		},
+		"a row that is not there": func(rows vector.Index, version uint64) error {
+			_, err := rows.Add("ghost", make([]float32, dim), version)
+			return err
+		},
+		"a row of another version": func(rows vector.Index, version uint64) error {
+			_, err := rows.Add(rows.ID(349), make([]float32, dim), version-1)
+			return errors.Join(err, rows.Kill(349, version-1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, s := filed(t)
+			x, err := w.m.index(indexKey{scope: s.Number, prefix: w.collection(s).Prefix,
+				incarnation: w.incarnation}, nil, s, 0)
+			require.NoError(t, err)
+			require.NoError(t, forge(x.content.Load().rows.Load(), w.b.Published()))
+			require.NoError(t, x.save(w.ctx))
+			_, err = x.restore(w.ctx, w.b.Published())
+			require.ErrorIs(t, err, errStale)
+			w.open(w.b)
+			w.check(s, w.b.Published(), Query{Vector: make([]float32, dim), K: 400})
+		})
 	}
 }
 

@@ -78,13 +78,16 @@ func TestColumnsOfPrunedRows(t *testing.T) {
 		r := rand.New(rand.NewSource(2))
 		s := w.scope()
 		w.fill(r, s, 20)
-		w.check(s, w.b.Published(), someQuery)
+		old := w.b.Published()
+		w.check(s, old, someQuery)
 		for range 5 {
 			w.fill(r, s, 5)
 			w.commit(w.del(s, "row000001"))
 			w.check(s, w.b.Published(), someQuery)
 		}
 		w.prune(s, clock)
+		_, err := w.m.Search(w.ctx, w.collection(s), old, someQuery)
+		require.ErrorIs(w, err, backend.ErrPruned, "although it is in memory")
 		q := Query{Vector: someQuery.Vector, K: 9, Filter: vector.Ne("n", 1)}
 		w.check(s, w.b.Published(), q)
 		require.Positive(w, w.m.Stats(w.collection(s)).Dead)

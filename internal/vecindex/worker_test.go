@@ -125,6 +125,7 @@ func TestHeirIsPulled(t *testing.T) {
 	w.m.mu.Lock()
 	w.m.working = make(chan struct{}) // the worker stays away
 	w.m.mu.Unlock()
+	defer close(w.m.working)
 	for range 2 {
 		w.fill(r, s, 300)
 		w.check(s, w.b.Published(), q)
@@ -146,7 +147,6 @@ func TestHeirIsPulled(t *testing.T) {
 	w.check(s, w.b.Published(), q)
 	w.fill(r, s, 20)
 	w.check(s, w.b.Published(), q)
-	close(w.m.working)
 }
 
 // What a search of late has seen stays.
