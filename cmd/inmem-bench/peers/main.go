@@ -3,6 +3,7 @@
 // who uses the library gets these databases with it.
 //
 //	cd cmd/inmem-bench/peers && go run . -html page.html
+//	cd cmd/inmem-bench/peers && go run . -workloads vector/bare_search/384/20k
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/cli"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/vectors"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/workloads"
 )
 
@@ -18,8 +20,15 @@ func engines() []engine.Engine {
 	return []engine.Engine{pebbleEngine(), badgerEngine(), bboltEngine(), buntEngine(), sqliteEngine()}
 }
 
+// indexes are the peers of the group vector.
+func indexes() []vectors.Peer { return []vectors.Peer{coderPeer(), chromemPeer()} }
+
 func main() {
+	systems := workloads.Systems(engines()...)
+	for _, p := range indexes() {
+		systems = append(systems, p.System())
+	}
 	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr, cli.Program{
-		Name: "peers", Systems: workloads.Systems(engines()...), Default: "rows",
+		Name: "peers", Systems: systems, Default: "rows",
 	}))
 }

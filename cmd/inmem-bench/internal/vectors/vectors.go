@@ -14,6 +14,7 @@ type source struct {
 	name   string // with its size, as in "384/20k"
 	length length
 	filed  bool // from a file, so nothing is known of its clusters
+	metric vector.Metric
 	load   func(seed uint64) (*set, error)
 }
 
@@ -27,7 +28,7 @@ const (
 
 // synthetic is a source of a clustered set.
 func synthetic(name string, n, queries, dim int, m vector.Metric, l length) source {
-	return source{name: name, length: l, load: func(seed uint64) (*set, error) {
+	return source{name: name, length: l, metric: m, load: func(seed uint64) (*set, error) {
 		return clustered(name, n, queries, dim, m, seed), nil
 	}}
 }

@@ -157,6 +157,53 @@ func TestExamSeesWrongAnswers(t *testing.T) {
 	require.ErrorContains(t, e.verdict(), "recall@10 is 0.")
 }
 
+// slowPeer looks at all rows, and forgets one of what it found.
+type slowPeer struct {
+	set  *set
+	rows [][]float32
+}
+
+func (p *slowPeer) Add(_ context.Context, _ int, v []float32) error {
+	p.rows = append(p.rows, v)
+	return nil
+}
+
+func (p *slowPeer) Search(_ context.Context, dst []int, q []float32, _, _ int) ([]int, error) {
+	p.set = &set{dim: len(q), metric: vector.Cosine, flat: slices.Concat(p.rows...)}
+	for _, n := range p.set.finish(1).exact(q, nil)[1:] {
+		dst = append(dst, n.row)
+	}
+	return dst, nil
+}
+
+func TestPeersAreCounted(t *testing.T) {
+	p := Peer{Name: "slow", Widths: []int{32}, New: func(dim int) (PeerIndex, error) {
+		require.Equal(t, 32, dim)
+		return &slowPeer{}, nil
+	}}
+	small := synthetic("32/300", 300, 5, 32, vector.Cosine, short)
+	f := p.fixture(config("none"), small)
+	results, err := run(t, f.search(0), f.search(32))
+	require.NoError(t, err)
+	require.InDelta(t, 90, results[0].Metrics()[0].Value, 1e-9)
+	require.Equal(t, "vector/bare_search/32/300/ef_32", results[1].Name)
+
+	ours := map[string]bool{}
+	for _, w := range Workloads(config("batched")) {
+		ours[w.Name] = true
+	}
+	theirs := p.System().Workloads(config("batched"))
+	require.Len(t, theirs, 8)
+	for _, w := range theirs {
+		require.True(t, ours[w.Name], w.Name)
+	}
+
+	s := clustered("a", 300, 5, 20, vector.Cosine, 7)
+	e := &exam{set: s, truth: s.truth(nil)}
+	require.ErrorContains(t, e.count(0, []int{1, 1}), "row 1 is there twice")
+	require.ErrorContains(t, e.count(0, []int{300}), "not a row")
+}
+
 func TestSetsFromFiles(t *testing.T) {
 	in := []byte{0, 0, 8, 3, 0, 0, 0, 200, 0, 0, 0, 1, 0, 0, 0, 2}
 	for i := range 200 {
