@@ -214,8 +214,15 @@ func (s ScopeRecord) ParentKey() string {
 	if s.Parent == [16]byte{} {
 		return ""
 	}
-	p := s.Parent
-	return fmt.Sprintf("%x-%x-%x-%x-%x", p[:4], p[4:6], p[6:8], p[8:10], p[10:])
+	var text [36]byte
+	dst := text[:0]
+	for i, b := range s.Parent {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			dst = append(dst, '-')
+		}
+		dst = append(dst, hexDigits[b>>4], hexDigits[b&15])
+	}
+	return string(dst)
 }
 
 // DecodeScopeRecord decodes a scope record. It aliases b. Errors: ErrCorrupt, ErrFormat for a field

@@ -31,7 +31,8 @@ var null = func() []byte {
 
 // placeOf is where a run stands in every stream that it is in: the end of its entries' keys.
 func placeOf(created int64, id [16]byte) string {
-	return string(codec.Tuple(nil).AppendTime(created).AppendBytes(id[:]))
+	var place [32]byte
+	return string(codec.Tuple(place[:0]).AppendTime(created).AppendBytes(id[:]))
 }
 
 // decodePlace is the inverse of placeOf.
@@ -50,8 +51,11 @@ func idText(id [16]byte) string { return uuid.UUID(id).String() }
 
 // family begins every key: archived runs lie apart from all others.
 func family(archived bool, kind string) codec.Tuple {
-	return codec.Tuple(nil).AppendBool(archived).AppendString(kind)
+	return make(codec.Tuple, 0, usualKey).AppendBool(archived).AppendString(kind)
 }
+
+// usualKey is enough for most keys, so that they do not grow piece by piece.
+const usualKey = 64
 
 func tagPrefix(archived bool, tag string) codec.Tuple {
 	return family(archived, kindTag).AppendString(tag)
@@ -99,8 +103,8 @@ func plainEntries(r *codec.ScopeRecord) []string {
 	if r.Kind == codec.KindImport {
 		return []string{importPrefix() + place}
 	}
-	var keys []string
-	add := func(prefix codec.Tuple) { keys = append(keys, string(prefix)+place) }
+	keys := make([]string, 0, 12+len(r.Tags))
+	add := func(prefix codec.Tuple) { keys = append(keys, string(append(prefix, place...))) }
 	add(family(archived, kindRun))
 	for _, tag := range r.Tags {
 		add(tagPrefix(archived, tag))
