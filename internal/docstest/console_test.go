@@ -116,8 +116,8 @@ func TestHowTos(t *testing.T) {
 	require.GreaterOrEqual(t, seen, 5)
 }
 
-// killedAgent leaves the database "agent-db" as an agent does that is killed in the middle of a run:
-// a copy of the files while they are in use, all of which is on stable storage.
+// killedAgent leaves the database "agent-db" as an agent does that is killed in the middle of a
+// run: a copy of the files while they are in use, all of which is on stable storage.
 func killedAgent(t *testing.T, s *shell) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "db")

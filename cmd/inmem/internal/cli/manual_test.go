@@ -17,7 +17,8 @@ func TestManualIsFresh(t *testing.T) {
 	require.True(t, string(page) == got, "docs/cli.md is stale: make docs")
 }
 
-// Every command says what it does, with an example, and is in a group; every flag says what it means.
+// Every command says what it does, with an example, and is in a group; every flag says what it
+// means.
 func TestCommandsExplainThemselves(t *testing.T) {
 	e := &env{}
 	root := newRoot(e)
