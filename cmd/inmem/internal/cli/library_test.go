@@ -128,3 +128,8 @@ func TestErrors(t *testing.T) {
 	require.Equal(t, failure{exitNotFound, "conflict", "no conflict", "do this"}, f)
 	require.Equal(t, exitError, describe(context.DeadlineExceeded).Code)
 }
+
+// Looking removes nothing: policies are carried out by programs, and by inmem retention apply.
+func TestCommandsDoNotRemoveHistory(t *testing.T) {
+	require.Negative(t, options().RetentionInterval)
+}
