@@ -138,7 +138,7 @@ func (e *env) writeCommit(w io.Writer, c *inmem.Commit, both bool) error {
 	s := e.style()
 	what := show.Count(len(c.Changes), "change")
 	if c.State {
-		what = "the state that retention has left: " + show.Count(len(c.Changes), "entry")
+		what = "the state that retention has left: " + show.Count(len(c.Changes), "value")
 	}
 	head := fmt.Sprintf("version %d", c.Version)
 	if _, err := fmt.Fprintf(w, "%s  commit %d  %s  %s\n", s.Bold(head), c.Number, e.clock(c.Time),
