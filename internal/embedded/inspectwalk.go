@@ -198,7 +198,7 @@ func (w *scopeWalk) note(kind backend.ProblemKind, format string, args ...any) {
 func (w *scopeWalk) kindOf() entryKind {
 	if w.n == codec.SystemScope {
 		switch w.letter {
-		case codec.ScopeRecords:
+		case codec.ScopeRecords, codec.Meta:
 			return entryPlain
 		case codec.RunIndex:
 			return entryIndex

@@ -104,6 +104,8 @@ type importing struct {
 	record codec.ScopeRecord // that it will have
 	total  uint64
 
+	// direct: the commits are made as new ones of a scope that is no import; see Salvage.
+	direct  bool
 	version uint64 // of the last commit, here
 	request backend.Request
 	deletes int
@@ -230,6 +232,10 @@ func (x *importing) change(c *bundle.Change) error {
 		w.Op, w.Value = backend.Delete, nil
 		x.deletes++
 	case codec.ChangeExpire:
+		if x.direct { // it may have expired here, too
+			w.Op, w.Value, w.Expiry = backend.Delete, nil, 0
+			break
+		}
 		w.Op, w.Value, w.Expiry, w.Stamp = backend.Expire, nil, before.Expiry, before.Stamp
 		x.expires++
 	}
@@ -270,12 +276,14 @@ func (x *importing) derive(id string, before, after []byte) error {
 
 // commit implements bundleVisitor: it repeats the commit.
 func (x *importing) commit(c bundle.Commit) error {
-	x.request.Origin = codec.Origin{Version: c.Version, Time: c.Time}
+	if !x.direct {
+		x.request.Origin = codec.Origin{Version: c.Version, Time: c.Time}
+	}
 	out, err := x.d.b.Commit(x.ctx, &x.request)
 	if err != nil {
 		return err
 	}
-	if out.Existed != x.deletes || out.Expired != x.expires || out.Version == 0 {
+	if !x.direct && (out.Existed != x.deletes || out.Expired != x.expires || out.Version == 0) {
 		return fmt.Errorf("%w: commit %d of the bundle deletes what does not exist, or lets expire "+
 			"what has not", ErrCorrupt, c.Number)
 	}

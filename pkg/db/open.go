@@ -67,3 +67,30 @@ func restore(ctx context.Context, from, to string, o RestoreOptions) (RestoreInf
 	})
 	return RestoreInfo{Version: r.Version, Files: r.Files, Bytes: r.Bytes}, err
 }
+
+// openGathered has the engine read all that can be read of a damaged directory into a new one, and
+// opens that. Nothing expires in it, and no history is removed. Commits up to lost are missing at
+// its end.
+func openGathered(ctx context.Context, from, dir string) (
+	d *DB, files []SalvagedFile, lost uint64, err error,
+) {
+	gathered, err := embedded.Gather(ctx, embedded.GatherOptions{From: from, To: dir})
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	for _, f := range gathered.Files {
+		files = append(files, SalvagedFile(f))
+	}
+	if gathered.Durable > gathered.Newest {
+		lost = gathered.Durable
+	}
+	options := (&Options{RetentionInterval: -1}).withDefaults()
+	o := engineOptions(dir, &options, time.Now)
+	o.SweepInterval = -1
+	e, err := embedded.Open(ctx, o)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	d = assemble(parts{path: dir, backend: e, epoch: e.BootEpoch()}, options)
+	return d, files, lost, nil
+}

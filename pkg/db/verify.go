@@ -259,8 +259,12 @@ func (v *verification) judge(r *backend.StoredRecord) (err error) {
 
 // judgeRecord says whether the record of a scope lies where it belongs.
 func judgeRecord(r *backend.StoredRecord) error {
+	if r.Primitive == codec.Meta {
+		_, err := codec.DecodeValue(r.Value)
+		return err
+	}
 	rec, err := codec.DecodeScopeRecord(r.Value)
-	if err != nil || r.Primitive != codec.ScopeRecords {
+	if err != nil {
 		return err
 	}
 	want := uuid.UUID(rec.ID).String()

@@ -124,8 +124,14 @@ type stored struct {
 
 func (v *victim) stored(t testing.TB, fn func(*stored)) {
 	t.Helper()
-	p, err := pebble.Open("db", &pebble.Options{
-		FS: v.fs, Comparer: &cockroachkvs.Comparer, KeySchema: cockroachkvs.KeySchema.Name,
+	storedIn(t, v.fs, "db", fn)
+}
+
+// storedIn calls fn with the store in a directory.
+func storedIn(t testing.TB, vfsys vfs.FS, dir string, fn func(*stored)) {
+	t.Helper()
+	p, err := pebble.Open(dir, &pebble.Options{
+		FS: vfsys, Comparer: &cockroachkvs.Comparer, KeySchema: cockroachkvs.KeySchema.Name,
 		KeySchemas:              sstable.MakeKeySchemas(&cockroachkvs.KeySchema),
 		BlockPropertyCollectors: cockroachkvs.BlockPropertyCollectors,
 		FormatMajorVersion:      pebble.FormatValueSeparation, Logger: quiet{},

@@ -41,6 +41,7 @@ func commands(e *env) []*cobra.Command {
 		newRetentionCommand(e),
 		newVerifyCommand(e),
 		newRepairCommand(e),
+		newSalvageCommand(e),
 		newStatsCommand(e),
 		newToolCommand(e),
 		newVersionCommand(e),
