@@ -3,7 +3,7 @@
 // who uses the library gets these databases with it.
 //
 //	cd cmd/inmem-bench/peers && go run . -html page.html
-//	cd cmd/inmem-bench/peers && go run . -workloads vector/bare_search/384/20k
+//	cd cmd/inmem-bench/peers && go run . -workloads vector/bare/384/20k
 package main
 
 import (

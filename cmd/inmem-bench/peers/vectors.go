@@ -16,7 +16,7 @@ type coderIndex struct{ graph *hnsw.Graph[int] }
 
 func coderPeer() vectors.Peer {
 	return vectors.Peer{
-		Name: "coder-hnsw", Version: engine.ModuleVersion("github.com/coder/hnsw"),
+		Name: "coder", Version: engine.ModuleVersion("github.com/coder/hnsw"),
 		About: "coder/hnsw: a graph in memory, float32; its search ends at the first node that is no " +
 			"better",
 		Widths: []int{16, 64, 256},
@@ -49,7 +49,7 @@ type chromemIndex struct{ rows *chromem.Collection }
 
 func chromemPeer() vectors.Peer {
 	return vectors.Peer{
-		Name: "chromem-go", Version: engine.ModuleVersion("github.com/philippgille/chromem-go"),
+		Name: "chromem", Version: engine.ModuleVersion("github.com/philippgille/chromem-go"),
 		About: "chromem-go: documents in memory, compared one by one by all processors",
 		New: func(int) (vectors.PeerIndex, error) {
 			c, err := chromem.NewDB().CreateCollection("rows", nil, nil)

@@ -30,7 +30,7 @@ func TestRecallIsPlottedAgainstSpeed(t *testing.T) {
 		searched("vector/search/384/20k/ef_64", "inmem", 99.9, 4000),
 		searched("vector/search/384/20k/ef_64", "other", 95, 2000),
 		searched("vector/search/384/20k/ef_16", "other", 81.5, 9000),
-		searched("vector/bare_search/384/20k/ef_16", "inmem", 91.3, 15_000),
+		searched("vector/bare/384/20k/ef_16", "inmem", 91.3, 15_000),
 		searched("vector/filter/384/20k/1_percent", "inmem", 100, 9000),
 		searched("vector/search/768/10k/default", "inmem", 97, 3000),
 	}}
@@ -42,7 +42,7 @@ func TestRecallIsPlottedAgainstSpeed(t *testing.T) {
 	require.Equal(t, 5, strings.Count(chart, "<circle"))
 	for _, want := range []string{
 		"inmem ef_16: 91.2% of the nearest, 12.0K per second", ">other</text>",
-		">inmem bare search</text>", ">90%</text>", ">100%</text>", ">1000</text>",
+		">inmem bare</text>", ">90%</text>", ">100%</text>", ">1000</text>",
 	} {
 		require.Contains(t, chart, want)
 	}

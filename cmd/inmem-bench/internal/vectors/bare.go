@@ -70,7 +70,7 @@ func (b *bare) linkTo(ctx context.Context, waiting int) error {
 
 func (b *bare) search(ef int) measure.Workload {
 	return measure.Workload{
-		Name: "vector/bare_search/" + b.src.name + "/" + width(ef), Fixture: &b.Fixture,
+		Name: "vector/bare/" + b.src.name + "/" + width(ef), Fixture: &b.Fixture,
 		About: "find the 10 nearest rows in an index without a database",
 		Setup: func(context.Context, string) (*measure.Trial, error) {
 			e := &exam{set: b.set, truth: b.truth}
@@ -111,7 +111,7 @@ func (b *bare) search(ef int) measure.Workload {
 func (b *bare) link() measure.Workload {
 	const unit = 50
 	return measure.Workload{
-		Name:  "vector/bare_link/" + b.src.name,
+		Name:  "vector/link/" + b.src.name,
 		About: "link 50 rows into the graph of an index without a database",
 		Units: unit, Unit: "rows", Fixture: &b.Fixture,
 		Setup: func(ctx context.Context, _ string) (*measure.Trial, error) {

@@ -92,7 +92,7 @@ func (p Peer) fixture(cfg measure.Config, src source) *peerFixture {
 // search counts what a peer finds; only what cannot be an answer at all is wrong.
 func (f *peerFixture) search(ef int) measure.Workload {
 	return measure.Workload{
-		Name: "vector/bare_search/" + f.src.name + "/" + width(ef), Fixture: &f.Fixture,
+		Name: "vector/bare/" + f.src.name + "/" + width(ef), Fixture: &f.Fixture,
 		About: "find the 10 nearest rows in an index without a database",
 		Setup: func(context.Context, string) (*measure.Trial, error) {
 			e := &exam{set: f.set, truth: f.truth}
