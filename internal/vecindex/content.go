@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -29,9 +30,11 @@ type content struct {
 	// mu guards what follows, and keeps rows and columns together: a search that holds it sees
 	// columns for all slots.
 	mu sync.RWMutex
-	// touched are the ids that were written or deleted above base, with the version at which that
-	// was done first. Kept of own rows only.
-	touched map[string]uint64
+	// touched are the ids that were written or deleted above base, in the order in which that was
+	// done first, and order the set of them. Kept of own rows only.
+	touched []touch
+	order   map[string]struct{}
+	hiding  map[*content]*hiding // by the contents below
 	// dead are the slots of ids that have dead ones.
 	dead    map[string][]vector.Slot
 	columns map[string]*column // by path
@@ -42,7 +45,7 @@ type rowIndex struct{ vector.Index }
 
 func newContent(x *index, base uint64) *content {
 	c := &content{owner: x, base: base, dead: map[string][]vector.Slot{},
-		touched: map[string]uint64{}, columns: map[string]*column{}}
+		order: map[string]struct{}{}, columns: map[string]*column{}}
 	c.version.Store(base)
 	c.oldest.Store(math.MaxUint64)
 	return c
@@ -67,6 +70,9 @@ func (c *content) bytes() int64 {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	n := int64(len(c.touched)+len(c.dead)) * entry
+	for _, h := range c.hiding {
+		n += int64(h.slots.Bytes())
+	}
 	for _, col := range c.columns {
 		n += col.bytes
 	}
@@ -129,8 +135,10 @@ func (c *content) apply(e *backend.JournalEntry) error {
 }
 
 func (c *content) change(id string, change *backend.JournalChange, version uint64) error {
-	if _, ok := c.touched[id]; c.owner.key.own && !ok {
-		c.touched[id] = version
+	if _, ok := c.order[id]; c.owner.key.own && !ok {
+		id = strings.Clone(id)
+		c.order[id] = struct{}{}
+		c.touched = append(c.touched, touch{id, version})
 	}
 	if rows := c.rows.Load(); rows != nil {
 		if old, ok := rows.Find(id); ok {

@@ -80,12 +80,11 @@ func (m *Manager) lineage(ctx context.Context, s *backend.Scope) (all []codec.Sc
 // happen: then it asks anew where all of them come from.
 func (m *Manager) settledParts(ctx context.Context, c *Collection, at uint64) ([]part, error) {
 	for {
-		before := m.lineage(ctx, c.Scope)
 		parts, err := m.parts(ctx, c, c.Scope, at)
-		if len(before) == 1 ||
-			!errors.Is(err, backend.ErrScopeGone) && !errors.Is(err, backend.ErrPruned) {
+		if !errors.Is(err, backend.ErrScopeGone) && !errors.Is(err, backend.ErrPruned) {
 			return parts, err
 		}
+		before := m.lineage(ctx, c.Scope) // as the parts had it
 		m.mu.Lock()
 		clear(m.lineages)
 		m.mu.Unlock()

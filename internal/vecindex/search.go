@@ -94,12 +94,8 @@ func (m *Manager) pokeFor(parts []part) {
 func (m *Manager) searchParts(ctx context.Context, parts []part, q *Query) (Result, error) {
 	r := Result{Plan: Plan{Exact: true, Estimated: 1, Actual: 1, Layers: len(parts)}}
 	s := partSearch{q: q, plan: &r.Plan}
-	var above []string
 	for i, p := range parts {
-		if i > 0 {
-			above = parts[i-1].touched(above)
-		}
-		if err := s.search(ctx, p, above); err != nil {
+		if err := s.search(ctx, p, hidden(parts[:i], p.content)); err != nil {
 			return Result{}, err
 		}
 	}
@@ -118,18 +114,6 @@ func sortHits(hits []Hit) {
 	})
 }
 
-// touched adds the ids that were written or deleted in a part of own rows.
-func (p part) touched(ids []string) []string {
-	p.content.mu.RLock()
-	defer p.content.mu.RUnlock()
-	for id, first := range p.content.touched {
-		if first <= p.at {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
 // partSearch collects the hits of several parts.
 type partSearch struct {
 	q    *Query
@@ -141,13 +125,13 @@ type partSearch struct {
 	most          int     // rows that one part looked at, the most
 }
 
-// search searches one part. What lies in above is hidden.
-func (s *partSearch) search(ctx context.Context, p part, above []string) error {
+// search searches one part, without the slots that are hidden.
+func (s *partSearch) search(ctx context.Context, p part, hidden *vector.Bitmap) error {
 	rows := p.content.rows.Load()
 	if rows == nil {
 		return nil
 	}
-	allowed, err := s.allowed(ctx, p, above)
+	allowed, err := s.allowed(ctx, p, hidden)
 	if err != nil {
 		return err
 	}
@@ -183,9 +167,9 @@ func (s *partSearch) search(ctx context.Context, p part, above []string) error {
 
 // allowed are the slots of a part that pass the filter and are not hidden; nil are all.
 func (s *partSearch) allowed(
-	ctx context.Context, p part, above []string,
+	ctx context.Context, p part, hidden *vector.Bitmap,
 ) (*vector.Bitmap, error) {
-	if s.q.Filter == nil && len(above) == 0 {
+	if s.q.Filter == nil && hidden == nil {
 		return nil, nil
 	}
 	c := p.content
@@ -202,7 +186,9 @@ func (s *partSearch) allowed(
 		s.passed += pass.Count()
 		s.expected += f.expected
 	}
-	c.hide(pass, above)
+	if hidden != nil {
+		pass.AndNot(hidden)
+	}
 	return pass, nil
 }
 
@@ -225,23 +211,5 @@ func (s *partSearch) sum() {
 	}
 	if s.plan.Reason == "" {
 		s.plan.Strategy, s.plan.Reason = vector.Scan, "there are no rows"
-	}
-}
-
-// hide takes all slots of ids out of a set.
-func (c *content) hide(from *vector.Bitmap, ids []string) {
-	if len(ids) == 0 {
-		return
-	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	rows := c.rows.Load()
-	for _, id := range ids {
-		if slot, ok := rows.Find(id); ok {
-			from.Remove(slot)
-		}
-		for _, slot := range c.dead[id] {
-			from.Remove(slot)
-		}
 	}
 }

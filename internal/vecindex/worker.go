@@ -2,7 +2,9 @@ package vecindex
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/inmem-db/inmem/pkg/vector"
@@ -191,9 +193,7 @@ func (c *content) moved(to vector.Index, moved []vector.Slot, horizon uint64) *c
 	h.rows.Store(&rowIndex{to})
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for id, first := range c.touched {
-		h.touched[id] = first
-	}
+	h.touched, h.order = slices.Clone(c.touched), maps.Clone(c.order)
 	for id, slots := range c.dead {
 		if kept := movedSlots(slots, moved); len(kept) > 0 {
 			h.dead[id] = kept
