@@ -26,6 +26,7 @@ var (
 	filesOf = map[string]int{
 		"pkg/codec":               26, // one file per kind of record
 		"internal/embedded":       80, // the engine: one file per path, guarded danger, and look at it
+		"internal/vecindex":       20, // one file per structure and per path of a search
 		"internal/memtable":       20, // one file per structure and per path through them
 		"pkg/txn":                 28, // one file per part of a transaction
 		"pkg/db":                  60, // the front door: one file per noun
@@ -40,7 +41,7 @@ var (
 		"pkg/codec":        210, // the alphabet of the disk: a maker and a reader per record
 		"pkg/transcript":   60,  // the words of formats, imports, and of four answers
 		"pkg/vector":       70,  // kernels, metrics, filters and the index are one vocabulary
-		"internal/backend": 70,  // the whole seam, errors included
+		"internal/backend": 110, // the whole seam, errors and what an inspection says included
 
 		"pkg/primitives/runindex": 45, // with what forks and imports are made of
 		"pkg/txn":                 42, // with what history is told in

@@ -68,8 +68,8 @@ func (c *Cursor) straight() bool {
 	return (c.lo < c.hi) != (len(c.places) > 0) && (c.ended || c.lo == c.hi)
 }
 
-// putSome puts what comes next from the only source, all offsets before all entries as load does. It
-// returns false if something else than an ordinary record comes next. REQUIRES: straight.
+// putSome puts what comes next from the only source, all offsets before all entries as load does.
+// It returns false if something else than an ordinary record comes next. REQUIRES: straight.
 func (c *Cursor) putSome(b *Block, most int) bool {
 	var serials [lookAhead]uint32
 	var offs [lookAhead]uint64
