@@ -222,7 +222,8 @@ func DecodeValue(b []byte) (Value, error) {
 }
 
 // DecodeStored is DecodeValue for bytes that AppendValue wrote and that have been in memory or
-// under a checksum since: whether a String is valid UTF-8 is not looked at again, which is half the cost.
+// under a checksum since: whether a String is valid UTF-8 is not looked at again, which is half the
+// cost.
 func DecodeStored(b []byte) (Value, error) {
 	if len(b) > 0 && b[0]&majorMask == majorText {
 		arg, next, ok := readHead(b, 0)
