@@ -1,12 +1,15 @@
 package vecindex
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"math"
 	"slices"
+	"sort"
+	"sync/atomic"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
@@ -23,12 +26,20 @@ type column struct {
 	slots map[codec.Value][]vector.Slot // each list ascending
 	any   []vector.Slot                 // those that have a value, ascending
 	bytes int64
+
+	sorted atomic.Pointer[sortedValues] // made by searches
+}
+
+// sortedValues are the values of a column in order, when there were so many of them.
+type sortedValues struct {
+	of     int
+	values []codec.Value
 }
 
 // What a column takes in memory: for each slot in a list, and for each value beside its own size.
 const (
 	slotBytes  = 4
-	valueBytes = 96
+	valueBytes = 128
 )
 
 func newColumn(path vector.Path) *column {
@@ -265,13 +276,46 @@ func (c *column) lists(f *vector.Filter) iter.Seq[[]vector.Slot] {
 				seen[v] = true
 			}
 		default:
-			for v, list := range c.slots {
-				if f.Accepts(v) && !yield(list) {
+			for _, v := range c.between(f) {
+				if !yield(c.slots[v]) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// between are the values that a comparison by order accepts: one end of those of its kind.
+func (c *column) between(f *vector.Filter) []codec.Value {
+	kind := f.Values()[0].Kind()
+	all := c.inOrder()
+	first := sort.Search(len(all), func(i int) bool { return all[i].Kind() >= kind })
+	all = all[first:]
+	all = all[:sort.Search(len(all), func(i int) bool { return all[i].Kind() > kind })]
+	if op := f.Op(); op == "lt" || op == "le" {
+		return all[:sort.Search(len(all), func(i int) bool { return !f.Accepts(all[i]) })]
+	}
+	return all[sort.Search(len(all), func(i int) bool { return f.Accepts(all[i]) }):]
+}
+
+// inOrder are the values that have an order, by kind. A value never goes, so the list is good as
+// long as there are no more of them.
+func (c *column) inOrder() []codec.Value {
+	if last := c.sorted.Load(); last != nil && last.of == len(c.slots) {
+		return last.values
+	}
+	made := &sortedValues{of: len(c.slots), values: make([]codec.Value, 0, len(c.slots))}
+	for v := range c.slots {
+		if _, ordered := vector.Order(v, v); ordered {
+			made.values = append(made.values, v)
+		}
+	}
+	slices.SortFunc(made.values, func(a, b codec.Value) int {
+		order, _ := vector.Order(a, b)
+		return cmp.Or(cmp.Compare(a.Kind(), b.Kind()), order)
+	})
+	c.sorted.Store(made)
+	return made.values
 }
 
 // sort puts all lists into their order.

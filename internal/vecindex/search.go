@@ -3,6 +3,7 @@ package vecindex
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,6 +59,9 @@ func (m *Manager) search(
 			Exact: true, Estimated: 1, Actual: 1}}, nil
 	}
 	horizons, err := m.b.Horizons(ctx, c.Scope)
+	if errors.Is(err, backend.ErrScopeGone) {
+		m.Drop(c.Scope)
+	}
 	if err != nil {
 		return Result{}, err
 	}
