@@ -63,6 +63,7 @@ type cursor struct {
 	primitive codec.Primitive
 	rng       backend.Range
 	at        uint64
+	read      uint64 // of a floor: the version at which the scope is read, at or above at
 	above     uint64 // the scope's own records lie above it
 	all       bool   // tombstones are given out, too
 
@@ -196,7 +197,7 @@ func (c *cursor) nextInStore() bool {
 		// From here on the walk is on what was there when it was opened.
 		st, err := c.db.stillThere(c.ctx, c.handle, c.state)
 		if c.state = st; err == nil {
-			err = st.refuse(c.handle, c.primitive, c.at)
+			err = st.refuse(c.handle, c.primitive, max(c.at, c.read))
 		}
 		if err != nil {
 			return c.stop(err)

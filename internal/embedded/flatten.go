@@ -179,10 +179,11 @@ func (c *copier) copy(it *pebble.Iterator) error {
 	return c.batch.Set(c.key, value, nil)
 }
 
-// writeCopies hands a batch over for a fork that still reads through its parent, and calls also, if
-// it is given, in the same step. Nothing may come behind the removal of a fork that was deleted.
+// writeCopies hands a batch over for a fork that still reads through its parent, and calls first, if
+// it is given, in the same step: if that refuses, nothing is written and its error returned.
+// Nothing may come behind the removal of a fork that was deleted.
 func (d *DB) writeCopies(
-	ctx context.Context, s *backend.Scope, b *pebble.Batch, also func(*scopeState),
+	ctx context.Context, s *backend.Scope, b *pebble.Batch, first func(*scopeState) error,
 ) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -192,7 +193,7 @@ func (d *DB) writeCopies(
 		if err != nil {
 			return err
 		}
-		if written, err := d.writeCopiesTo(ctx, st, b, also); written || err != nil {
+		if written, err := d.writeCopiesTo(ctx, st, b, first); written || err != nil {
 			return err
 		}
 	}
@@ -200,7 +201,7 @@ func (d *DB) writeCopies(
 
 // writeCopiesTo is writeCopies as long as a state is the one that counts.
 func (d *DB) writeCopiesTo(
-	ctx context.Context, st *scopeState, b *pebble.Batch, also func(*scopeState),
+	ctx context.Context, st *scopeState, b *pebble.Batch, first func(*scopeState) error,
 ) (written bool, err error) {
 	if !d.commitGate.TryRLock() {
 		return false, backend.ErrClosed
@@ -223,12 +224,14 @@ func (d *DB) writeCopiesTo(
 	if l := st.lineage.Load(); l == nil || l.isFloor() {
 		return false, errSettled
 	}
+	if first != nil {
+		if err := first(st); err != nil {
+			return false, err
+		}
+	}
 	d.counters.bytesLogged.Add(uint64(b.Len()))
 	if err := d.applyQuietly(b); err != nil {
 		return false, err
-	}
-	if also != nil {
-		also(st)
 	}
 	return true, b.Close()
 }

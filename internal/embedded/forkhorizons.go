@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
@@ -51,28 +53,71 @@ func (d *DB) restate(
 	return &backend.PrunedError{Run: s.Record, Version: at, Earliest: list.Of(p)}
 }
 
+// errRaised: a horizon has risen since it was looked at.
+var errRaised = errors.New("a horizon has risen")
+
 // adoptHorizons gives a fork that is being flattened the horizons of what it was copied from: the
-// copies reach back no further.
+// copies reach back no further. Horizons that rise meanwhile, of the fork itself too, are not lost:
+// it begins anew then.
 func (d *DB) adoptHorizons(ctx context.Context, s *backend.Scope) error {
-	list, pending, err := d.horizonsThrough(ctx, s)
-	if err != nil || list == nil {
-		return err
+	for {
+		raised := d.retained.raised.Load()
+		list, pending, err := d.horizonsThrough(ctx, s)
+		if err != nil || list == nil {
+			return err
+		}
+		h, b, err := d.adoption(ctx, s, list, pending)
+		if err != nil {
+			return err
+		}
+		err = d.writeCopies(ctx, s, b, func(st *scopeState) error {
+			d.retained.mu.Lock()
+			defer d.retained.mu.Unlock()
+			if !d.retained.raised.CompareAndSwap(raised, raised+1) {
+				return errRaised
+			}
+			st.horizons.Store(h)
+			return nil
+		})
+		if !errors.Is(err, errRaised) {
+			return err
+		}
 	}
+}
+
+// adoption makes the batch of adoptHorizons: the record, and the removal of copied journal records
+// that lie before the newest one at or below the horizon. A layer above has pruned those that come
+// behind them, so there would be a hole.
+func (d *DB) adoption(
+	ctx context.Context, s *backend.Scope, list backend.Horizons, pending bool,
+) (*horizons, *pebble.Batch, error) {
 	c, err := d.Commits(ctx, s, list.Newest())
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	h := newHorizons(codec.HorizonRecord{Horizons: list, First: c.First, Pending: pending})
 	b := d.store.NewBatch()
 	err = b.Set(codec.HorizonKey(s.Number), codec.AppendEnvelope(nil,
 		codec.Envelope{Payload: codec.AppendHorizonRecord(nil, h.record())}), nil)
-	if err != nil {
-		return err
+	at := list.Of(codec.Journal)
+	if err != nil || at == 0 {
+		return h, b, err
 	}
-	return d.writeCopies(ctx, s, b, func(st *scopeState) {
-		d.retained.mu.Lock()
-		defer d.retained.mu.Unlock()
-		st.horizons.Store(h)
-		d.retained.raised.Add(1)
-	})
+	if c, err = d.Commits(ctx, s, at); err != nil {
+		return nil, nil, err
+	}
+	st, err := d.readable(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	own, _ := st.lineage.Load().below()
+	from, err := codec.AppendKey(nil, s.Number, codec.Journal, codec.EventUserKey(0))
+	if err != nil {
+		return nil, nil, err
+	}
+	end, err := codec.AppendKey(nil, s.Number, codec.Journal, codec.EventUserKey(min(c.Count, own)))
+	if err != nil {
+		return nil, nil, err
+	}
+	return h, b, b.DeleteRange(from, end, nil)
 }

@@ -101,12 +101,11 @@ func (c *layerCursor) open() error {
 		if l == nil {
 			break
 		}
-		at = min(at, l.fork)
 		if l.isFloor() {
-			c.pushFloor(s, st, r, at)
+			c.pushFloor(s, st, r, min(at, l.fork)).read = at
 			break
 		}
-		s = l.parent
+		s, at = l.parent, min(at, l.fork)
 	}
 	c.opened = true
 	return nil

@@ -161,7 +161,7 @@ func (d *DB) getThrough(
 		case l == nil:
 			return backend.Record{}, nil
 		case l.isFloor():
-			return d.getFloor(ctx, s, st, p, key, min(at, l.fork))
+			return d.getFloor(ctx, s, st, p, key, at)
 		}
 		s, at = l.parent, min(at, l.fork)
 	}
@@ -189,11 +189,12 @@ func (d *DB) getLayer(
 	return rec, st.refuse(s, p, at)
 }
 
-// getFloor looks a key up among the copies of a fork that was flattened.
+// getFloor looks a key up among the copies of a fork that was flattened. They are part of it: what
+// can be read of them is decided by the reader's version, which may lie above all of them.
 func (d *DB) getFloor(
 	ctx context.Context, s *backend.Scope, st *scopeState, p codec.Primitive, key string, at uint64,
 ) (backend.Record, error) {
-	rec, err := d.getCopy(ctx, s, p, key, at)
+	rec, err := d.getCopy(ctx, s, p, key, min(at, st.lineage.Load().above()))
 	if err != nil {
 		return backend.Record{}, err
 	}

@@ -31,7 +31,7 @@ func (p *prune) remove(ctx context.Context) error {
 	if !again && p.before.known().Of(codec.Journal) == h {
 		return nil
 	}
-	keep, err := p.newestJournal(h)
+	keep, err := p.newestJournal(ctx, h)
 	if err != nil || keep == 0 {
 		return err
 	}
@@ -89,21 +89,24 @@ func (j *outdated) goes(key []byte) (bool, error) {
 func (j *outdated) over() bool { return j.done }
 
 // newestJournal is the number of the newest commit at or below a version that the scope's own
-// journal tells of: it stays. 0 if there is none.
-func (p *prune) newestJournal(at uint64) (uint64, error) {
+// journal tells of: it stays. 0 if there is none. Copies that a flattening has left in the middle
+// are not asked: there may be holes.
+func (p *prune) newestJournal(ctx context.Context, at uint64) (uint64, error) {
 	d := p.db
 	if at == 0 {
 		return 0, nil
 	}
+	st, err := d.readable(ctx, p.scope)
+	if err != nil {
+		return 0, err
+	}
+	own, _ := st.lineage.Load().below()
 	if !d.storeGate.TryRLock() {
 		return 0, backend.ErrClosed
 	}
 	defer d.storeGate.RUnlock()
 	n := p.scope.Number
-	it, err := d.store.NewIter(&pebble.IterOptions{
-		LowerBound: append(codec.KeyPrefix(nil, n, codec.Journal), 0),
-		UpperBound: codec.AppendRangeEnd(nil, n, codec.Journal, ""),
-	})
+	it, err := d.denseIter(n, codec.Journal, own)
 	if err != nil {
 		return 0, d.readFailed(err)
 	}
