@@ -43,7 +43,7 @@ type beam struct {
 }
 
 // entryWidth is the width of a walk on the levels above the one that is searched.
-var entryWidth = 4
+const entryWidth = 4
 
 // nearness turns an estimate into the upper half of a key: smaller is nearer.
 func nearness(estimate float32) uint64 {

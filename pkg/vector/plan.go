@@ -12,7 +12,9 @@ import "math/bits"
 //     elsewhere, go on over allowed rows only (two-hop), else on as before; scan after all when as
 //     many rows were compared as would have cost a scan
 //
-// A walk that finds fewer than k is followed by a scan, so there are always min(k, c) hits.
+// With the default width a walk whose answer the codes leave open is repeated with four times the
+// width, and then given up for a scan. A walk that finds fewer than k is followed by a scan, so
+// there are always min(k, c) hits.
 const (
 	defaultEf = 128
 
@@ -24,33 +26,51 @@ const (
 	wide = 10
 )
 
-// run answers a search: it makes candidates of the rows that may be hits.
-func (s *searcher) run() {
+// answer finds the hits of a search.
+func (s *searcher) answer() error {
 	if s.o.Strategy == Scan || s.linked == 0 {
-		s.info.Strategy, s.info.Why = Scan, whyAsked
+		why := whyAsked
 		if s.o.Strategy != Scan {
-			s.info.Why = "no graph"
+			why = "no graph"
 		}
-		s.scan(0, s.n)
-		return
+		return s.scanAll(why)
 	}
 	s.info.Tail = int(s.n - s.linked)
-	s.scan(s.linked, s.n)
 	p := s.choose()
-	s.info.Strategy, s.info.Why = p.strategy, p.why
-	if p.strategy != Scan {
-		if p.why = s.walk(p); p.why == "" {
-			return
+	for p.strategy != Scan {
+		s.info.Strategy, s.info.Why = p.strategy, p.why
+		s.clear()
+		s.scan(s.linked, s.n)
+		if p.why = s.walk(p); p.why != "" {
+			break
 		}
+		settled, err := s.rank()
+		if settled || err != nil || s.o.Strategy != Auto || s.o.Ef > 0 {
+			return err
+		}
+		// Even the farthest row of the walk may be one of the nearest, as far as its code tells: so
+		// may rows that were not reached. Clusters whose rows differ by less than codes do are like
+		// that, and rows that are far from everything.
+		p = s.wider(p)
 	}
-	s.info.Strategy, s.info.Why = Scan, p.why
-	s.scan(0, s.linked)
+	return s.scanAll(p.why)
+}
+
+// scanAll answers with a scan of everything.
+func (s *searcher) scanAll(why string) error {
+	s.info.Strategy, s.info.Why = Scan, why
+	s.clear()
+	s.scan(0, s.n)
+	_, err := s.rank()
+	return err
 }
 
 // plan is what the planner decided.
 type plan struct {
 	strategy Strategy
 	why      string
+	width    int     // of the walk
+	count    int     // rows that are visible and allowed, about; 0 = not counted
 	limit    int     // rows that the walk may compare; 0 = any number
 	share    float64 // of rows allowed and visible, if those around the query are to be judged by it
 }
@@ -63,7 +83,7 @@ const (
 
 func (s *searcher) choose() plan {
 	if s.o.Strategy != Auto {
-		return plan{strategy: s.o.Strategy, why: whyAsked}
+		return plan{strategy: s.o.Strategy, why: whyAsked, width: s.width()}
 	}
 	count := s.count()
 	switch {
@@ -72,7 +92,8 @@ func (s *searcher) choose() plan {
 	case s.width()*wide*stepCost >= count:
 		return plan{strategy: Scan, why: "the walk would be as wide as a scan"}
 	}
-	p := plan{strategy: Walk, why: "most rows are visible and allowed", limit: count / stepCost}
+	p := plan{strategy: Walk, why: "most rows are visible and allowed",
+		width: s.width(), count: count, limit: count / stepCost}
 	share := float64(count) / float64(s.n)
 	if share < walkShare {
 		p.share = share
@@ -81,7 +102,16 @@ func (s *searcher) choose() plan {
 	return p
 }
 
-// width is the width of the walk.
+// wider is the plan after one that did not settle the answer.
+func (s *searcher) wider(p plan) plan {
+	p.width *= 4
+	if p.width > 4*s.width() || p.width*wide*stepCost >= p.count {
+		return plan{strategy: Scan, why: "the codes do not tell the nearest rows apart"}
+	}
+	return p
+}
+
+// width is the width of the walk to begin with.
 func (s *searcher) width() int {
 	if s.o.Ef == 0 {
 		return max(defaultEf, s.k)
@@ -98,13 +128,16 @@ func (s *searcher) walk(p plan) (failed string) {
 	b.limit, b.twoHop, b.share = 0, false, 0
 	b.descend(s.top, 0)
 	b.limit, b.twoHop, b.share = p.limit, p.strategy == TwoHop, p.share
-	within := b.walk(0, s.width())
+	within := b.walk(0, p.width)
 	s.info.Rows += b.compared
 	if !within {
 		return "the walk took as long as a scan"
 	}
 	if len(b.best) < s.k && len(s.cands)+len(b.best) < int(s.n) {
 		return whyAgain
+	}
+	if len(b.best) < p.width && p.count > 2*len(b.best) {
+		return "the walk reached a part of the graph only"
 	}
 	if b.twoHop && s.info.Why != whyAsked {
 		s.info.Strategy = TwoHop

@@ -119,3 +119,31 @@ func TestAutoBeginsToLink(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, linked)
 }
+
+// Rows that lie so close that their codes hardly differ: the walk sees that it cannot tell, and the
+// answer is exact all the same. Somebody who asks for a width gets that width.
+func TestCloseRowsAreScanned(t *testing.T) {
+	const n, dim = 8000, 8
+	r := rand.New(rand.NewPCG(4, 4))
+	centers := randomData(3, 4, dim)
+	data := make([][]float32, n)
+	for i := range data {
+		data[i] = make([]float32, dim)
+		for d := range data[i] {
+			data[i][d] = centers[i%4][d] + 1e-3*float32(r.NormFloat64())
+		}
+	}
+	ix := linkedIndex(t, Config{Dim: dim, Metric: Cosine, Kind: KindGraph, FlatRows: 1,
+		M: 8, EfConstruction: 30}, data)
+	for i := range 10 {
+		want, _, err := ix.Search(nil, data[i], SearchOptions{K: 5, At: n, Strategy: Scan})
+		require.NoError(t, err)
+		got, info, err := ix.Search(nil, data[i], SearchOptions{K: 5, At: n})
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.True(t, info.Exact)
+		_, info, err = ix.Search(nil, data[i], SearchOptions{K: 5, At: n, Ef: 20})
+		require.NoError(t, err)
+		require.Equal(t, Walk, info.Strategy)
+	}
+}

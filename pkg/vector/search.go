@@ -22,8 +22,7 @@ func (ix *slotIndex) Search(dst []Hit, q []float32, o SearchOptions) ([]Hit, Sea
 	defer ix.pool.Put(s)
 	s.begin(ix, q, &o)
 	defer s.end()
-	s.run()
-	if err := s.rank(); err != nil {
+	if err := s.answer(); err != nil {
 		return dst, SearchInfo{}, fmt.Errorf("search: %w", err)
 	}
 	s.info.Exact = s.info.Strategy == Scan
@@ -86,6 +85,11 @@ func (s *searcher) end() {
 	if cap(s.hits) > most {
 		s.hits, s.lows = nil, nil
 	}
+	s.clear()
+}
+
+// clear forgets what was found so far.
+func (s *searcher) clear() {
 	s.cands, s.lows, s.hits = s.cands[:0], s.lows[:0], s.hits[:0]
 }
 
@@ -112,8 +116,8 @@ func (s *searcher) weed() {
 }
 
 // rank turns candidates into hits. It stops at the first one that is at most worth less than the
-// k-th hit, which none after it can reach either.
-func (s *searcher) rank() error {
+// k-th hit, which none after it can reach either, and tells whether there was such a one.
+func (s *searcher) rank() (settled bool, err error) {
 	s.weed()
 	slices.SortFunc(s.cands, func(a, b candidate) int {
 		switch {
@@ -126,16 +130,16 @@ func (s *searcher) rank() error {
 	})
 	for _, c := range s.cands {
 		if len(s.hits) == s.k && c.most < s.hits[0].Score {
-			break
+			return true, nil
 		}
 		row, err := s.vector(c.slot)
 		if err != nil {
-			return err
+			return false, err
 		}
 		s.info.Ranked++
 		s.push(Hit{c.slot, score(s.aim.q.metric, s.aim.q.row, row)})
 	}
-	return nil
+	return false, nil
 }
 
 // vector returns the float32 row of a slot as the index holds it.
