@@ -179,8 +179,8 @@ func (c *copier) copy(it *pebble.Iterator) error {
 	return c.batch.Set(c.key, value, nil)
 }
 
-// writeCopies hands a batch over for a fork that still reads through its parent, and calls first, if
-// it is given, in the same step: if that refuses, nothing is written and its error returned.
+// writeCopies hands a batch over for a fork that still reads through its parent, and calls first,
+// if it is given, in the same step: if that refuses, nothing is written and its error returned.
 // Nothing may come behind the removal of a fork that was deleted.
 func (d *DB) writeCopies(
 	ctx context.Context, s *backend.Scope, b *pebble.Batch, first func(*scopeState) error,
