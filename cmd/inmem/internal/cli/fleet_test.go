@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	inmem "github.com/inmem-db/inmem/pkg/db"
+	"github.com/inmem-db/inmem/pkg/transcript"
 )
 
 // samples are small transcripts of our own making, one of each format.
@@ -143,6 +144,21 @@ func TestFleetPages(t *testing.T) {
 	bad := fleetLine(t, dir, "", "tasks", "--html", filepath.Join(dir, "no", "such", "folder"))
 	require.Equal(t, exitNotFound, bad.code)
 	require.Contains(t, bad.err, "write the page")
+}
+
+// The flags of the import reach the database and the library.
+func TestTranscriptFlags(t *testing.T) {
+	for name, want := range map[string]inmem.Durability{
+		"strict": inmem.Strict, "batched": inmem.Batched, "async": inmem.Async,
+	} {
+		f := transcriptFlags{format: "jsonl", durability: name, skip: true}
+		o, err := f.options()
+		require.NoError(t, err)
+		require.Equal(t, want, o.Durability)
+		require.Negative(t, o.RetentionInterval, "an import removes no history")
+		require.Equal(t, transcript.JSONL, f.o.Read.Format)
+		require.Equal(t, transcript.SkipMalformed, f.o.Malformed)
+	}
 }
 
 // stopping is a source that cancels the command when it is read on.

@@ -110,6 +110,8 @@ func TestToolsPage(t *testing.T) {
 	require.Contains(t, text, "book 2 2 1 50 % 2.00s 2.00s 30 –")
 	require.Contains(t, text, "<i>odd</i> 1 1 1 100 %")
 	require.NotContains(t, markup, "<i>odd")
+	require.Contains(t, markup, `class="fail" x="388.33" y="27" width="153.33"`,
+		"half of the calls of book, of which there are two thirds of those of look")
 	require.Contains(t, markup, "task 0, book: 2 calls, 1 failed")
 }
 
