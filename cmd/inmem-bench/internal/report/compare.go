@@ -76,7 +76,7 @@ func (r *Report) sideBySide(b *strings.Builder, s Style) {
 	for _, sys := range systems {
 		header += fmt.Sprintf("%9s", sys.Name)
 	}
-	b.WriteString(s.bold(header) + "\n")
+	b.WriteString(s.Bold(header) + "\n")
 	for _, name := range r.contested() {
 		line := fmt.Sprintf("%-28s", cut(name, 28))
 		best := r.bestOf(name)
@@ -87,7 +87,7 @@ func (r *Report) sideBySide(b *strings.Builder, s Style) {
 			}
 			text := fmt.Sprintf("%9s", cell)
 			if sys.Name == best {
-				text = s.bold(text)
+				text = s.Bold(text)
 			}
 			line += text
 		}
@@ -115,7 +115,7 @@ func (r *Report) bars(b *strings.Builder, s Style) {
 	if len(list) == 0 {
 		return
 	}
-	b.WriteString("\n" + s.bold(fmt.Sprintf(barFormat,
+	b.WriteString("\n" + s.Bold(fmt.Sprintf(barFormat,
 		"the table of bars", "measured", "±", "cpu", "step", "", "bar", "")) + "\n")
 	last := ""
 	met := map[bars.State]int{}
@@ -135,8 +135,8 @@ func (r *Report) bars(b *strings.Builder, s Style) {
 		}
 		fmt.Fprintf(b, "%s\n", fmt.Sprintf(barFormat, name, cut(v.Text, 26),
 			fmt.Sprintf("%.0f%%", 100*v.Spread), cpu,
-			v.Goal.Limit(v.Goal.Step), s.state(v.Step(), 7),
-			v.Goal.Limit(v.Goal.Bar), s.state(v.Bar(), 0)))
+			v.Goal.Limit(v.Goal.Step), stateOf(s, v.Step(), 7),
+			v.Goal.Limit(v.Goal.Bar), stateOf(s, v.Bar(), 0)))
 	}
 	b.WriteString("\ncpu: the same ratio by the processor time of the process per operation, " +
 		"background work included\n")
@@ -144,15 +144,14 @@ func (r *Report) bars(b *strings.Builder, s Style) {
 		passed[bars.Met], passed[bars.Missed], met[bars.Met], met[bars.Missed])
 }
 
-// state writes met or missed, in a column of a width.
-func (s Style) state(state bars.State, width int) string {
+// stateOf writes met or missed, in a column of a width.
+func stateOf(s Style, state bars.State, width int) string {
 	text := fmt.Sprintf("%-*s", width, state)
-	if !s.Color || state == bars.None {
+	switch state {
+	case bars.None:
 		return text
+	case bars.Missed:
+		return s.Red(text)
 	}
-	color := "32"
-	if state == bars.Missed {
-		color = "31"
-	}
-	return "\x1b[" + color + "m" + text + "\x1b[0m"
+	return s.Green(text)
 }

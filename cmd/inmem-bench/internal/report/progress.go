@@ -3,27 +3,15 @@ package report
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+	"github.com/inmem-db/inmem/cmd/internal/show"
 )
 
-// IsTerminal says whether something is written to a terminal that understands control sequences.
-func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
 // StyleOf colours only terminals, and none if NO_COLOR is set.
-func StyleOf(w io.Writer) Style {
-	return Style{Color: IsTerminal(w) && os.Getenv("NO_COLOR") == ""}
-}
+func StyleOf(w io.Writer) Style { return show.StyleOf(w) }
 
 // Progress shows how far a run is: a bar that is drawn over and over on a terminal, else one line
 // for each round of repeats.
@@ -38,7 +26,7 @@ type Progress struct {
 
 // NewProgress writes to w, which is usually the standard error output.
 func NewProgress(w io.Writer) *Progress {
-	return &Progress{w: w, terminal: IsTerminal(w), style: StyleOf(w), start: time.Now()}
+	return &Progress{w: w, terminal: show.IsTerminal(w), style: StyleOf(w), start: time.Now()}
 }
 
 // Step shows that a trial begins. Output that fails is not worth stopping for.

@@ -238,9 +238,9 @@ func TestColorOnlyOnTerminals(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
 	require.NoError(t, err)
 	defer f.Close()
-	require.False(t, IsTerminal(f))
-	require.Equal(t, "x", Style{}.bold("x"))
-	require.NotEqual(t, "x", Style{Color: true}.bold("x"))
+	require.False(t, StyleOf(f).Color)
+	require.Equal(t, "x", Style{}.Bold("x"))
+	require.NotEqual(t, "x", Style{Color: true}.Bold("x"))
 	t.Setenv("NO_COLOR", "1")
 	device, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0) // a device, as a terminal is
 	require.NoError(t, err)

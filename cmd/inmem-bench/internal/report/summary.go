@@ -33,7 +33,7 @@ var headlines = []struct{ name, says string }{
 // Summary writes what was measured, where and how, and the headline figures.
 func (r *Report) Summary(w io.Writer, s Style) error {
 	var b strings.Builder
-	b.WriteString(s.bold("Summary") + "\n")
+	b.WriteString(s.Bold("Summary") + "\n")
 	for _, line := range r.lines() {
 		if line[1] != "" {
 			fmt.Fprintf(&b, "  %-11s %s\n", line[0], wrap(line[1], Width, 14))
@@ -46,7 +46,7 @@ func (r *Report) Summary(w io.Writer, s Style) error {
 
 // headlines writes the figures that people ask for first, if any of them was measured.
 func (r *Report) headlines(b *strings.Builder, s Style) {
-	header := s.bold(fmt.Sprintf("  %-22s %9s %8s %8s  compared", "operation", "per s", "p50", "p99"))
+	header := s.Bold(fmt.Sprintf("  %-22s %9s %8s %8s  compared", "operation", "per s", "p50", "p99"))
 	for _, h := range headlines {
 		res := r.find(h.name, false)
 		if res == nil {

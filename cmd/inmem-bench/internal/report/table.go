@@ -6,23 +6,14 @@ import (
 	"strings"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+	"github.com/inmem-db/inmem/cmd/internal/show"
 )
 
 // Width is the number of columns that everything for people fits into.
-const Width = 100
+const Width = show.Width
 
 // Style says how text for people is decorated. The zero value is plain.
-type Style struct {
-	// Color allows the escape sequences of terminals.
-	Color bool
-}
-
-func (s Style) bold(text string) string {
-	if !s.Color {
-		return text
-	}
-	return "\x1b[1m" + text + "\x1b[0m"
-}
+type Style = show.Style
 
 const rowFormat = "%-37s%8s%6s%8s%8s%8s%8s  %s\n"
 
@@ -31,7 +22,7 @@ func (r *Report) Table(w io.Writer, s Style) error {
 	var b strings.Builder
 	header := fmt.Sprintf(rowFormat,
 		"workload", "ops/s", "±", "p50", "p99", "p99.9", "allocs", "of limit")
-	b.WriteString(s.bold(strings.TrimSuffix(header, "\n")) + "\n")
+	b.WriteString(s.Bold(strings.TrimSuffix(header, "\n")) + "\n")
 	list := r.subjects()
 	several := false
 	for _, res := range list {
@@ -99,19 +90,7 @@ func allocs(res *measure.Result) string {
 }
 
 // cutFront shortens a name that is too long for its column: what tells it apart stands at its end.
-func cutFront(name string, width int) string {
-	runes := []rune(name)
-	if len(runes) <= width {
-		return name
-	}
-	return "…" + string(runes[len(runes)-width+1:])
-}
+func cutFront(name string, width int) string { return show.CutFront(name, width) }
 
 // cut shortens text that is too long for its column.
-func cut(text string, width int) string {
-	runes := []rune(text)
-	if len(runes) <= width {
-		return text
-	}
-	return string(runes[:width-1]) + "…"
-}
+func cut(text string, width int) string { return show.Cut(text, width) }
