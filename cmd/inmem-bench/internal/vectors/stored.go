@@ -107,13 +107,24 @@ func (s *stored) put(ctx context.Context, run *inmem.Run, from int) (uint64, err
 	return run.Vectors(name).UpsertMany(ctx, rows)
 }
 
-// linked waits until every row has its place in the graph, which rows are given in the background.
+// patience is how long an index may take to appear, not to be complete.
+const patience = time.Minute
+
+// linked waits until every row is in memory and has its place in the graph, if there is one: rows
+// are given theirs in the background.
 func (s *stored) linked(ctx context.Context) error {
+	c, begun := s.run.Vectors(name), time.Now()
 	for {
-		r, err := s.run.Vectors(name).Search(ctx,
-			inmem.SearchOptions{Vector: s.set.queries[0], K: depth})
-		if err != nil || r.Plan.Tail == 0 {
+		_, err := c.Search(ctx, inmem.SearchOptions{Vector: s.set.queries[0], K: depth})
+		if err != nil {
 			return err
+		}
+		is, err := c.Stats(ctx)
+		if err != nil || is.Live == s.set.len() && is.Tail == 0 {
+			return err
+		}
+		if is.Rows == 0 && time.Since(begun) > patience {
+			return errors.New("no index is kept of the set")
 		}
 		select {
 		case <-ctx.Done():
@@ -186,7 +197,7 @@ func (s *stored) viewed() measure.Workload {
 
 // trial searches for one query after the other.
 func (s *stored) trial(c inmem.Vectors, o inmem.SearchOptions, e *exam) *measure.Trial {
-	hits := make([]hit, 0, depth)
+	hits, bytes := make([]hit, 0, depth), 0.0
 	return &measure.Trial{
 		Op: func(ctx context.Context, _, i int) error {
 			query := i % len(s.set.queries)
@@ -201,8 +212,16 @@ func (s *stored) trial(c inmem.Vectors, o inmem.SearchOptions, e *exam) *measure
 			}
 			return e.check(query, hits)
 		},
-		Check:   func(context.Context, []int) error { return e.verdict() },
-		Metrics: func() []measure.Metric { return []measure.Metric{e.metric()} },
+		Check: func(ctx context.Context, _ []int) error {
+			is, err := s.run.Vectors(name).Stats(ctx)
+			if is.Live > 0 {
+				bytes = float64(is.Bytes) / float64(is.Live)
+			}
+			return errors.Join(err, e.verdict())
+		},
+		Metrics: func() []measure.Metric {
+			return []measure.Metric{e.metric(), {Name: "bytes/row", Unit: "bytes", Value: bytes}}
+		},
 	}
 }
 
