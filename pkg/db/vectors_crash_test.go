@@ -10,9 +10,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/embedded/disktest"
 	"github.com/inmem-db/inmem/pkg/codec"
 	inmem "github.com/inmem-db/inmem/pkg/db"
+	"github.com/inmem-db/inmem/pkg/txn"
 	"github.com/inmem-db/inmem/pkg/vector"
 )
 
@@ -130,4 +132,37 @@ func TestStateHashOfVectors(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, empty, again)
 	})
+}
+
+// Verify names rows that no collection holds.
+func TestVerifyOfVectors(t *testing.T) {
+	w := newWorld(t, engines[1], nil)
+	facts(t, w.run)
+	report, err := w.Verify(w.ctx(), inmem.VerifyOptions{})
+	require.NoError(t, err)
+	require.Empty(t, report.Problems)
+	record, err := w.b.Get(w.ctx(), &backend.Scope{}, codec.ScopeRecords, w.run.ID(), w.Version())
+	require.NoError(t, err)
+	scope, err := codec.DecodeScopeRecord(record.Value)
+	require.NoError(t, err)
+	row, err := codec.AppendVectorRow(nil, codec.VectorRow{Vector: []float32{1, 2, 3}})
+	require.NoError(t, err)
+	raw := txn.New(w.b, txn.Config{}).Scope(
+		&backend.Scope{Number: scope.Number, Record: w.run.ID()})
+	for _, key := range []string{codec.VectorRowKey("facts", "long"),
+		codec.VectorRowKey("lost", "x"), "no key"} {
+		_, err = raw.Put(w.ctx(), codec.Vectors, key, row, 0)
+		require.NoError(t, err)
+	}
+	report, err = w.Verify(w.ctx(), inmem.VerifyOptions{})
+	require.NoError(t, err)
+	var texts []string
+	for _, p := range report.Problems {
+		texts = append(texts, p.Text)
+	}
+	require.Len(t, texts, 3)
+	all := fmt.Sprint(texts)
+	require.Contains(t, all, "the vector has 3 components, its collection 2")
+	require.Contains(t, all, "the vector is in no collection")
+	require.Contains(t, all, "corrupt tuple")
 }

@@ -133,7 +133,8 @@ func (d *DB) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error)
 	v := verification{
 		d: d, ctx: ctx, report: &VerifyReport{Problems: []Problem{}}, most: o.Problems,
 		traced: map[codec.Scope]string{}, governed: map[codec.Scope]string{},
-		told: map[codec.Scope]bool{},
+		vectored: map[codec.Scope]string{},
+		told:     map[codec.Scope]bool{},
 	}
 	if v.most <= 0 {
 		v.most = defaultProblems
@@ -152,8 +153,8 @@ type verification struct {
 	most   int
 	// Scopes with spans and machines of their own, and the keys of their records; and those of whose
 	// spans something could not be read.
-	traced, governed map[codec.Scope]string
-	told             map[codec.Scope]bool
+	traced, governed, vectored map[codec.Scope]string
+	told                       map[codec.Scope]bool
 }
 
 func (v *verification) run(o *VerifyOptions) error {
@@ -191,6 +192,12 @@ func (v *verification) run(o *VerifyOptions) error {
 		for _, n := range slices.Sorted(maps.Keys(v.governed)) {
 			s := &backend.Scope{Number: n, Record: v.governed[n]}
 			if err := v.machines(s, view.Scope(s)); err != nil {
+				return err
+			}
+		}
+		for _, n := range slices.Sorted(maps.Keys(v.vectored)) {
+			s := &backend.Scope{Number: n, Record: v.vectored[n]}
+			if err := v.vectors(s, view.Scope(s)); err != nil {
 				return err
 			}
 		}
@@ -233,6 +240,8 @@ func (v *verification) judge(r *backend.StoredRecord) (err error) {
 		v.traced[r.Scope] = r.Record
 	case r.Primitive == codec.Machines, r.Primitive == codec.Cells:
 		v.governed[r.Scope] = r.Record
+	case r.Primitive == codec.Vectors:
+		v.vectored[r.Scope] = r.Record
 	}
 	if r.Deleted || r.Primitive.IsIndex() {
 		return nil
