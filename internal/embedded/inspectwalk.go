@@ -18,6 +18,7 @@ type scopeWalk struct {
 	n codec.Scope
 	// unread: something could not be read, and was told. So nothing can be told by absence.
 	unread bool
+	told   string  // of the damage that was met last
 	base   extents // where its own history begins
 	based  bool    // base is known
 
@@ -104,8 +105,11 @@ func (w *scopeWalk) over(lower, upper []byte) error {
 		if w.n == codec.SystemScope {
 			w.c.blind = true
 		}
-		w.c.note(backend.ProblemUnreadable, w.n, w.letter, "", 0, "keys of primitive %s: %s", w.letter,
-			firstLine(failed))
+		if text := firstLine(failed); text != w.told { // the next letters may lie in the same block
+			w.told = text
+			w.c.note(backend.ProblemUnreadable, w.n, w.letter, "", 0, "keys from primitive %s on: %s",
+				w.letter, text)
+		}
 		next := codec.KeyPrefix(nil, w.n, w.letter+1)
 		if w.letter >= 'z' || upper != nil && bytes.Compare(next, upper) >= 0 {
 			return nil
