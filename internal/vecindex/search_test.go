@@ -35,10 +35,16 @@ func TestR300SearchFollowsCommits(t *testing.T) {
 
 func TestHistories(t *testing.T) {
 	onBoth(t, func(w *world) {
-		for seed := range int64(12) {
+		w.least = 1
+		w.open(w.b)
+		seeds := int64(15)
+		if testing.Short() {
+			seeds = 6
+		}
+		for seed := range seeds {
 			w.kind = []vector.Kind{vector.KindFlat, vector.KindAuto, vector.KindGraph}[seed%3]
 			w.metric = []vector.Metric{vector.L2, vector.Dot, vector.Cosine}[seed/3%3]
-			newHistory(w, seed).run(60)
+			newHistory(w, seed).run(80)
 		}
 	})
 }
@@ -82,7 +88,7 @@ func (h *history) step() {
 	case n < 16:
 		h.look(l)
 	case n == 16 && len(h.scopes) < 8:
-		at := l.since + uint64(h.r.Int63n(int64(h.b.Published()-l.since+1)))
+		at := h.version(l)
 		child := &life{parent: l, fork: at, origin: l.s}
 		child.s, child.since = h.world.fork(l.s, at), at
 		child.since = max(l.since, 1)
@@ -93,7 +99,35 @@ func (h *history) step() {
 	case n == 18 && len(h.scopes) > 3:
 		h.remove(l)
 	case n == 19:
+		h.disturb(l)
+	}
+}
+
+// version is any that can be read.
+func (h *history) version(l *life) uint64 {
+	h.Helper()
+	horizons, err := h.b.Horizons(h.ctx, l.s)
+	require.NoError(h, err)
+	first := max(l.since, horizons.Newest())
+	return first + uint64(h.r.Int63n(int64(h.b.Published()-first+1)))
+}
+
+// disturb takes away what the manager has in memory, or history.
+func (h *history) disturb(l *life) {
+	switch h.r.Intn(3) {
+	case 0:
 		h.m.Drop(l.s)
+	case 1:
+		require.NoError(h, h.m.Close())
+		h.open(h.b)
+	default:
+		var upto backend.Horizons
+		at := h.version(l)
+		for _, p := range backend.Prunable() {
+			upto = append(upto, backend.Horizon{Primitive: p, Version: at})
+		}
+		_, err := h.b.Prune(h.ctx, l.s, backend.PruneOptions{Upto: upto})
+		require.NoError(h, err)
 	}
 }
 
@@ -142,7 +176,7 @@ func (h *history) write(l *life) {
 func (h *history) look(l *life) {
 	at := h.b.Published()
 	if h.r.Intn(3) == 0 {
-		at = l.since + uint64(h.r.Int63n(int64(at-l.since+1)))
+		at = h.version(l)
 	}
 	h.check(l.s, at, h.query())
 }
