@@ -102,6 +102,7 @@ var kinds = []struct {
 	{inmem.ErrStorage, exitError, "storage", "look at the disk, then try again"},
 	{inmem.ErrTooLarge, exitError, "too_large", "split it"},
 	{fs.ErrNotExist, exitNotFound, "not_found", "look at the name"},
+	{fs.ErrPermission, exitError, "permission", "look at the permissions of the file"},
 	{fs.ErrExist, exitConflict, "exists", "name another one, or remove that one"},
 	{inmem.ErrInvalidArgument, exitUsage, "invalid_argument", seeHelp},
 	{inmem.ErrTypeMismatch, exitUsage, "type_mismatch", seeHelp},

@@ -128,6 +128,41 @@ func TestCtrlCInAnImport(t *testing.T) {
 	require.Equal(t, exitNotFound, w.code)
 }
 
+// beside opens the database as soon as the other process has closed it for a moment.
+func beside(t *testing.T, dir string, fn func(db *inmem.DB)) {
+	t.Helper()
+	for {
+		db, err := inmem.Open(dir, nil)
+		if err == nil {
+			fn(db)
+			require.NoError(t, db.Close())
+			return
+		}
+		require.ErrorIs(t, err, inmem.ErrLocked)
+	}
+}
+
+// Watching shows a page again when it has changed.
+func TestWatchRuns(t *testing.T) {
+	w := newWorld(t)
+	fixture(t, w.dir())
+	p := start(t, w.dir(), "runs", "--watch", "--interval", "5ms", "--json", "--limit", "1")
+	line, err := p.out.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, forking)
+	const id = "01a40000-0000-7000-8000-000000000001"
+	beside(t, w.dir(), func(db *inmem.DB) {
+		_, err := db.BeginRun(context.Background(), inmem.RunOptions{ID: id})
+		require.NoError(t, err)
+	})
+	line, err = p.out.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, id)
+	require.NoError(t, p.Process.Signal(os.Interrupt))
+	require.Equal(t, exitOK, p.ends(t))
+	sound(t, w.dir())
+}
+
 // Following ends with Ctrl-C, which is no failure; meanwhile others write, and are told.
 func TestFollowEvents(t *testing.T) {
 	w := newWorld(t)
@@ -136,19 +171,12 @@ func TestFollowEvents(t *testing.T) {
 	line, err := p.out.ReadString('\n')
 	require.NoError(t, err)
 	require.Contains(t, line, `"seq":0`)
-	for { // the other process has it open now and then
-		db, err := inmem.Open(w.dir(), nil)
-		if err != nil {
-			require.ErrorIs(t, err, inmem.ErrLocked)
-			continue
-		}
+	beside(t, w.dir(), func(db *inmem.DB) {
 		run, err := db.Run(context.Background(), forking)
 		require.NoError(t, err)
 		_, err = run.Events().Append(context.Background(), "more", inmem.Int(7))
 		require.NoError(t, err)
-		require.NoError(t, db.Close())
-		break
-	}
+	})
 	line, err = p.out.ReadString('\n')
 	require.NoError(t, err)
 	require.Contains(t, line, `"seq":1`)
