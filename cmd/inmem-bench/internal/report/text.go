@@ -17,8 +17,8 @@ func significant(v float64) string { return show.Significant(v) }
 // Rate writes operations per second: 617K, 1.53M.
 func Rate(v float64) string { return show.Rate(v) }
 
-// Duration writes a duration with three significant digits: 61ns, 1.23µs, 12.3ms. Beyond a minute it
-// is in seconds still, so that figures can be compared.
+// Duration writes a duration with three significant digits: 61ns, 1.23µs, 12.3ms. Beyond a minute
+// it is in seconds still, so that figures can be compared.
 func Duration(d time.Duration) string {
 	if d < time.Minute {
 		return show.Duration(d)
