@@ -95,7 +95,7 @@ func crashWhileDeleting(t *testing.T, mode Mode, kept, keys int) {
 	require.Greater(t, len(points), 50)
 	step := 1 + len(points)/70
 	if testing.Short() {
-		step = 1 + len(points)/25
+		step = 1 + len(points)/12
 	}
 	for i := rng.IntN(step); i < len(points); i += step {
 		o.FS = points[i].fs
