@@ -35,8 +35,14 @@ func (e *env) change(ctx context.Context, fn func(context.Context, *inmem.DB) er
 	return e.create(ctx, fn)
 }
 
-// create is change that makes the database if there is none.
+// create is change that makes the database if there is none; not in the current directory unless it
+// was named: a database in the middle of somebody's files is rarely meant.
 func (e *env) create(ctx context.Context, fn func(context.Context, *inmem.DB) error) error {
+	if e.dir == "." {
+		if err := e.exists(); err != nil {
+			return err
+		}
+	}
 	return e.open(ctx, options(), fn)
 }
 

@@ -26,13 +26,15 @@ is opened, recovered if need be, and left as it is.`,
 		Example: `  inmem init agent-db`,
 		Args:    between(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				e.dir = args[0]
-			}
-			return e.create(c.Context(), func(_ context.Context, db *inmem.DB) error {
+			say := func(_ context.Context, db *inmem.DB) error {
 				doc := created{db.Path(), db.Recovery().Created, db.Version()}
 				return e.print(doc, func(w io.Writer) error { return writeCreated(w, doc) })
-			})
+			}
+			if len(args) == 1 {
+				e.dir = args[0]
+				return e.open(c.Context(), options(), say)
+			}
+			return e.create(c.Context(), say)
 		},
 	}
 }

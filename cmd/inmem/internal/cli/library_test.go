@@ -129,6 +129,22 @@ func TestErrors(t *testing.T) {
 	require.Equal(t, exitError, describe(context.DeadlineExceeded).Code)
 }
 
+// Without a name no database is made in the middle of somebody's files.
+func TestNoDatabaseByAccident(t *testing.T) {
+	w := newWorld(t)
+	w.do("export", "x", "--db", w.tmp)
+	require.Equal(t, exitNotFound, w.code)
+	t.Chdir(w.tmp)
+	for _, args := range [][]string{{"init"}, {"import", "-"}, {"runs"}} {
+		w.do(append(args, "--db", ".")...)
+		require.Equal(t, exitNotFound, w.code, args)
+		require.NoFileExists(t, marker)
+	}
+	w.do("init", ".")
+	require.Zero(t, w.code, w.err)
+	require.FileExists(t, marker)
+}
+
 // Looking removes nothing: policies are carried out by programs, and by inmem retention apply.
 func TestCommandsDoNotRemoveHistory(t *testing.T) {
 	require.Negative(t, options().RetentionInterval)
