@@ -18,8 +18,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/vector"
 )
 
-// R301: over closes and crashes a collection is what it was at some commit, in rows and in searches,
-// and what was flushed is there.
+// R301: over closes and crashes a collection is what it was at some commit, in rows and in
+// searches, and what was flushed is there.
 func TestR301VectorsAfterReopensAndCrashes(t *testing.T) {
 	mem := disktest.New()
 	rng := rand.New(rand.NewPCG(301, 1))
