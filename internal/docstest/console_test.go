@@ -27,7 +27,7 @@ func buildCommand(t *testing.T) (bin string) {
 		t.Skip("the pages are written for a shell of Unix")
 	}
 	bin = t.TempDir()
-	command(t, root, "build", "-o", filepath.Join(bin, "inmem"), "./cmd/inmem")
+	command(t, root, "build", "-ldflags", "-s -w", "-o", filepath.Join(bin, "inmem"), "./cmd/inmem")
 	return bin
 }
 
@@ -106,6 +106,7 @@ func TestHowTos(t *testing.T) {
 		}
 		seen++
 		t.Run(strings.TrimSuffix(filepath.Base(page), ".md"), func(t *testing.T) {
+			t.Parallel()
 			s := newShell(t, bin)
 			if prepare := before[page]; prepare != nil {
 				prepare(t, s)
