@@ -45,7 +45,10 @@ func (s *stored) open(dir string) (*inmem.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inmem.Open(dir, &inmem.Options{MemoryBudget: s.cfg.Memory, Durability: mode})
+	return inmem.Open(dir, &inmem.Options{
+		MemoryBudget: s.cfg.Memory, Durability: mode,
+		VectorMemory: max(1<<30, int64(s.set.len()*(s.set.dim*5+500))), // the set fits
+	})
 }
 
 func (s *stored) setup(ctx context.Context, dir string) (err error) {

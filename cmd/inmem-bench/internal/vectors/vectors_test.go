@@ -32,13 +32,13 @@ func run(t *testing.T, w ...measure.Workload) ([]measure.Result, error) {
 }
 
 func TestEveryWorkloadRuns(t *testing.T) {
-	small := synthetic("32/3k", 3000, 20, 32, vector.Cosine, short)
+	small := synthetic("24/2k", 2000, 10, 24, vector.Cosine, short)
 	results, err := run(t, of(config("async"), small)...)
 	require.NoError(t, err)
 	var names []string
 	for i := range results {
 		r := &results[i]
-		names = append(names, strings.Replace(r.Name, "/32/3k", "", 1))
+		names = append(names, strings.Replace(r.Name, "/24/2k", "", 1))
 		require.LessOrEqual(t, len(r.About), 80, r.Name)
 		if len(r.Metrics()) > 0 {
 			m := r.Metrics()[0]
@@ -46,7 +46,8 @@ func TestEveryWorkloadRuns(t *testing.T) {
 			require.GreaterOrEqual(t, m.Value, 50.0, r.Name)
 		}
 	}
-	require.Equal(t, strings.Fields(`vector/search/default vector/search/ef_10 vector/search/ef_16 vector/search/ef_32
+	require.Equal(t, strings.Fields(`vector/search/default
+		vector/search/ef_10 vector/search/ef_16 vector/search/ef_32
 		vector/search/ef_64 vector/search/ef_128 vector/search/ef_256
 		vector/filter/50_percent vector/filter/10_percent vector/filter/1_percent
 		vector/filter/10_percent_corr vector/search_view vector/upsert vector/reopen
@@ -87,7 +88,7 @@ func TestClusteredSetsAreTheSameEveryTime(t *testing.T) {
 
 func TestTruthIsThatOfASort(t *testing.T) {
 	for _, m := range []vector.Metric{vector.Cosine, vector.Dot, vector.L2} {
-		s := clustered("a", 700, 9, 20, m, 7)
+		s := clustered("a", 300, 4, 20, m, 7)
 		for _, allowed := range []func(int) bool{
 			nil, func(row int) bool { return row%3 == 1 }, func(row int) bool { return row < 4 },
 		} {
