@@ -77,7 +77,8 @@ func (t *tableWalk) run() error {
 	if err := t.backward(); err != nil {
 		return err
 	}
-	from, to := t.scopeOf(t.low, 0), t.scopeOf(t.high, codec.MaxScope)
+	from := t.scopeOf(t.low, 0)
+	to := t.scopeOf(t.high, from+fewProbes) // nobody knows what was at its end
 	for n := from; n <= min(to, from+mostProbes) && t.g.ctx.Err() == nil; n++ {
 		for letter := codec.Primitive('A'); letter <= 'z'; letter++ {
 			if n == codec.SystemScope || !probed(letter) {
@@ -99,8 +100,12 @@ func (t *tableWalk) run() error {
 	return t.g.ctx.Err()
 }
 
-// mostProbes bounds how many scopes are looked for between two damaged places.
-const mostProbes = 10_000
+// mostProbes bounds how many scopes are looked for between two damaged places: nearly always there
+// is but one, and each look costs a read. fewProbes is for where the end is not known either.
+const (
+	mostProbes = 500
+	fewProbes  = 16
+)
 
 // probed are the letters at which reading begins again.
 func probed(p codec.Primitive) bool {

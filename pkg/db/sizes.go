@@ -23,8 +23,8 @@ type SizesOptions struct {
 
 // Sizes says what a database holds, and what that takes, in bytes.
 type Sizes struct {
-	// Runs are the largest runs and shared namespaces, the largest first; Count is how many there
-	// are.
+	// Runs are the largest runs and shared namespaces, the largest first; Count is how many hold
+	// something of their own.
 	Runs  []RunSize `json:"runs"`
 	Count int       `json:"count"`
 	// System is what belongs to the database itself: the records of runs, their index, the commits.
