@@ -94,7 +94,7 @@ func TestPlanner(t *testing.T) {
 // Under KindAuto nothing is linked up to FlatRows, everything above; the tail is scanned.
 func TestAutoBeginsToLink(t *testing.T) {
 	data := randomData(2, 300, 3)
-	ix := linkedIndex(t, Config{Dim: 3, Metric: Dot, FlatRows: 200}, data[:200])
+	ix := linkedIndex(t, Config{Dim: 3, Metric: L2, FlatRows: 200}, data[:200])
 	require.Zero(t, ix.Tail())
 	_, info, err := ix.Search(nil, data[0], SearchOptions{K: 1, At: 300, Strategy: Walk})
 	require.NoError(t, err)
@@ -112,6 +112,13 @@ func TestAutoBeginsToLink(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Walk, info.Strategy)
 	require.Equal(t, 50, info.Tail)
+	// R301: a row that is not linked yet is found by every search.
+	for i, vec := range data[250:] {
+		hits, info, err := ix.Search(nil, vec, SearchOptions{K: 1, At: 300, Strategy: Walk})
+		require.NoError(t, err)
+		require.Equal(t, Walk, info.Strategy)
+		require.Equal(t, Slot(250+i), hits[0].Slot)
+	}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
