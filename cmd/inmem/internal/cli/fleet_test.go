@@ -220,6 +220,9 @@ const airline = "../../../../../shared/data/tau-bench/gpt-4o-airline.json"
 // The recording becomes 200 runs. Exported, and imported into another database, each has the hash
 // that it had.
 func TestFleetOfAirline(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	if _, err := os.Stat(airline); err != nil {
 		t.Skipf("the recording of tau-bench is not here: %v", err)
 	}
