@@ -175,6 +175,10 @@ func TestSearchAllocates(t *testing.T) {
 		EfConstruction: 40}, data)
 	dst := make([]Hit, 0, 10)
 	set := FullBitmap(1500)
+	most := 3.0
+	if raceEnabled {
+		most = 30
+	}
 	for _, strategy := range []Strategy{Auto, Scan, Walk, TwoHop} {
 		o := SearchOptions{K: 10, At: 2000, Ef: 20, Strategy: strategy, Allowed: set}
 		allocs := testing.AllocsPerRun(50, func() {
@@ -183,8 +187,8 @@ func TestSearchAllocates(t *testing.T) {
 				t.Fatal(hits, err)
 			}
 		})
-		// The pool of scratch may be emptied in between.
-		require.Less(t, allocs, 3.0, strategy)
+		// The pool of scratch may be emptied in between; under -race it forgets at random.
+		require.Less(t, allocs, most, strategy)
 	}
 }
 

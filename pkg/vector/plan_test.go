@@ -37,7 +37,7 @@ func TestPlanner(t *testing.T) {
 	const n = 10_000
 	data := randomData(1, n, 4)
 	ix := linkedIndex(t, Config{Dim: 4, Metric: L2, Kind: KindGraph, FlatRows: 100,
-		EfConstruction: 40}, data)
+		M: 8, EfConstruction: 16}, data)
 	every := func(step int) *Bitmap {
 		set := NewBitmap(n)
 		for i := 0; i < n; i += step {
@@ -67,7 +67,7 @@ func TestPlanner(t *testing.T) {
 			"few rows are visible and allowed"},
 		{"wide", middle, SearchOptions{Ef: 1000}, Scan, "the walk would be as wide as a scan"},
 		{"huge k", middle, SearchOptions{K: 1 << 40}, Scan, "the walk would be as wide as a scan"},
-		{"even", middle, SearchOptions{Ef: 16, Allowed: every(4)}, TwoHop,
+		{"even", middle, SearchOptions{Ef: 36, Allowed: every(4)}, TwoHop,
 			"rows around the query are allowed as often as elsewhere"},
 		{"far away", right, SearchOptions{Ef: 16, Allowed: away}, Scan,
 			"the walk took as long as a scan"},
@@ -130,6 +130,9 @@ func TestAutoBeginsToLink(t *testing.T) {
 // Rows that lie so close that their codes hardly differ: the walk sees that it cannot tell, and the
 // answer is exact all the same. Somebody who asks for a width gets that width.
 func TestCloseRowsAreScanned(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links 8,000 rows: fewer would be scanned anyway")
+	}
 	const n, dim = 8000, 8
 	r := rand.New(rand.NewPCG(4, 4))
 	centers := randomData(3, 4, dim)
