@@ -183,7 +183,7 @@ func TestSalvageWithABrokenBlock(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 	report, d := w.salvage(t)
 	n := w.whole(t, report, d)
-	require.GreaterOrEqual(t, n, len(w.hashes)-3)
+	require.GreaterOrEqual(t, n, 2, "a block has parts of a few runs")
 	require.Less(t, n, len(w.hashes))
 	require.NotEmpty(t, report.Problems)
 	require.False(t, report.Whole())
