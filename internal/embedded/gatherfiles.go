@@ -65,7 +65,6 @@ type tableWalk struct {
 	file *GatheredFile
 	low  []byte // read from the beginning up to here, inclusive
 	high []byte // and from here, inclusive, to the end; nil: nothing
-	gaps int
 }
 
 func (t *tableWalk) run() error {

@@ -72,7 +72,6 @@ type inspection struct {
 	snap   *pebble.Snapshot
 	now    int64
 	seed   maphash.Seed
-	hash   []byte // room for what is hashed
 
 	scopes map[codec.Scope]*inspectedScope
 	graves map[codec.Scope]uint64

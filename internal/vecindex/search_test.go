@@ -59,12 +59,11 @@ type history struct {
 
 // life is what a history knows of a scope.
 type life struct {
-	s         *backend.Scope
-	parent    *life // of a fork that is not flattened
-	fork      uint64
-	origin    *backend.Scope
-	since     uint64
-	forgotten uint64 // versions below are pruned
+	s      *backend.Scope
+	parent *life // of a fork that is not flattened
+	fork   uint64
+	origin *backend.Scope
+	since  uint64
 }
 
 func newHistory(w *world, seed int64) *history {

@@ -19,7 +19,6 @@ import (
 type wreck struct {
 	dir    string
 	hashes map[string]inmem.Hash
-	heads  map[string]inmem.Hash
 }
 
 // newWreck makes a database of some runs, one of them a fork, one pruned, and a shared namespace;

@@ -66,7 +66,7 @@ func TestPlanner(t *testing.T) {
 		{"few visible", middle, SearchOptions{Ef: 16, At: 60}, Scan,
 			"few rows are visible and allowed"},
 		{"wide", middle, SearchOptions{Ef: 1000}, Scan, "the walk would be as wide as a scan"},
-		{"huge k", middle, SearchOptions{K: 1 << 40}, Scan, "the walk would be as wide as a scan"},
+		{"huge k", middle, SearchOptions{K: 1 << 30}, Scan, "the walk would be as wide as a scan"},
 		{"even", middle, SearchOptions{Ef: 36, Allowed: every(4)}, TwoHop,
 			"rows around the query are allowed as often as elsewhere"},
 		{"far away", right, SearchOptions{Ef: 16, Allowed: away}, Scan,

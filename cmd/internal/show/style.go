@@ -33,21 +33,21 @@ func (s Style) in(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// Bold, Dim, Red, Green, Yellow and Cyan decorate text if the style allows it. Decorated text has
-// more bytes than columns: pad first, then decorate (a Table does so itself).
+// Bold decorates text if the style allows it, as Dim and the colours do. Decorated text has more
+// bytes than columns: pad first, then decorate (a Table does so itself).
 func (s Style) Bold(text string) string { return s.in("1", text) }
 
-// Dim: see Bold.
+// Dim decorates as Bold does.
 func (s Style) Dim(text string) string { return s.in("2", text) }
 
-// Red: see Bold.
+// Red decorates as Bold does.
 func (s Style) Red(text string) string { return s.in("31", text) }
 
-// Green: see Bold.
+// Green decorates as Bold does.
 func (s Style) Green(text string) string { return s.in("32", text) }
 
-// Yellow: see Bold.
+// Yellow decorates as Bold does.
 func (s Style) Yellow(text string) string { return s.in("33", text) }
 
-// Cyan: see Bold.
+// Cyan decorates as Bold does.
 func (s Style) Cyan(text string) string { return s.in("36", text) }

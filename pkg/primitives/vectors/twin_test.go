@@ -1,10 +1,10 @@
 package vectors
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -37,41 +37,25 @@ func (f flat) clone() flat {
 	return c
 }
 
-// search is the definition of a search, without any of our code.
-func (c *flatCollection) search(q []float32, k int, odd bool) []string {
+// search is the definition of a search: all rows, and a sort. Scores are those of the kernels, which
+// have a twin of their own: rows that are equally near in float32 are so here.
+func (c *flatCollection) search(t require.TestingT, q []float32, k int, odd bool) []string {
 	type found struct {
 		id    string
-		score float64
+		score float32
 	}
+	scorer, err := vector.NewScorer(c.options.Metric, q)
+	require.NoError(t, err)
 	var all []found
 	for id, row := range c.rows {
 		if n, _ := row.Metadata.Lookup("odd"); odd && n != codec.Bool(true) {
 			continue
 		}
-		var dot, squares, a, b float64
-		for i, x := range row.Vector {
-			dot += float64(x) * float64(q[i])
-			squares += (float64(x) - float64(q[i])) * (float64(x) - float64(q[i]))
-			a += float64(x) * float64(x)
-			b += float64(q[i]) * float64(q[i])
-		}
-		score := dot
-		switch {
-		case c.options.Metric == vector.L2:
-			score = -squares
-		case c.options.Metric == vector.Cosine && a*b == 0:
-			score = 0
-		case c.options.Metric == vector.Cosine:
-			score = dot / math.Sqrt(a*b)
-		}
-		all = append(all, found{id, score})
+		all = append(all, found{id, scorer.Score(row.Vector)})
 	}
 	slices.SortFunc(all, func(x, y found) int {
-		switch {
-		case x.score > y.score+1e-6:
-			return -1
-		case x.score < y.score-1e-6:
-			return 1
+		if c := cmp.Compare(y.score, x.score); c != 0 {
+			return c
 		}
 		return strings.Compare(x.id, y.id)
 	})
@@ -294,7 +278,7 @@ func (h *history) compare(x Collections, want flat) {
 			}
 			r, err := c.Search(h.ctx, o)
 			require.NoError(t, err)
-			expected := twin.search(q, k, odd)
+			expected := twin.search(t, q, k, odd)
 			if r.Plan.Exact {
 				require.Equal(t, expected, idsOf(r.Hits),
 					"%v of %v, filter %v, plan %+v", q, twin.rows, odd, r.Plan)
@@ -303,7 +287,7 @@ func (h *history) compare(x Collections, want flat) {
 			// A graph may miss a nearest row; it shows none that is not there, and as many.
 			require.Equal(t, vector.KindGraph, twin.options.Kind)
 			require.Len(t, r.Hits, len(expected))
-			require.Subset(t, twin.search(q, len(twin.rows)+1, odd), idsOf(r.Hits))
+			require.Subset(t, twin.search(t, q, len(twin.rows)+1, odd), idsOf(r.Hits))
 		}
 	}
 }
