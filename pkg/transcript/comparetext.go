@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // WriteText writes the comparison for people: the tree, the divergences, and the steps that tell
@@ -27,7 +28,8 @@ func (c *Comparison) WriteText(w io.Writer) error {
 			p.line("  and %d more", len(c.Telling)-i)
 			break
 		}
-		p.line("  %21d/%-3d %3d/%-3d %s", s.Passed, c.Passed, s.Failed, c.Failed, oneLine(s.Step))
+		lead := fmt.Sprintf("  %21d/%-3d %3d/%-3d ", s.Passed, c.Passed, s.Failed, c.Failed)
+		p.line("%s%s", lead, oneLine(s.Step, lead))
 	}
 	return p.err
 }
@@ -51,7 +53,7 @@ func (p *printer) line(format string, args ...any) {
 func (p *printer) branch(b *Branch, indent string, total int) {
 	for len(b.Next) == 1 && b.Ended == 0 {
 		b = b.Next[0]
-		p.line("%s%s", indent, b.text(total))
+		p.line("%s", b.text(indent, total))
 	}
 	rest := len(b.Next)
 	if b.Ended > 0 {
@@ -67,19 +69,20 @@ func (p *printer) branch(b *Branch, indent string, total int) {
 		if rest--; rest == 0 {
 			mark, deeper = "└─ ", "   "
 		}
-		p.line("%s%s%s", indent, mark, n.text(total))
+		p.line("%s", n.text(indent+mark, total))
 		p.branch(n, indent+deeper, total)
 	}
 }
 
-// text is a branch as one line.
-func (b *Branch) text(total int) string {
-	text := fmt.Sprintf("%s %3.0f%% %s  %s", bar(b.Runs, total), 100*b.Share,
-		counts(b.Runs, b.Passed, b.Failed), oneLine(b.Step))
+// text is a branch as one line that begins with lead.
+func (b *Branch) text(lead string, total int) string {
+	lead += fmt.Sprintf("%s %3.0f%% %s  ", bar(b.Runs, total), 100*b.Share,
+		counts(b.Runs, b.Passed, b.Failed))
+	errors := ""
 	if b.Errors > 0 {
-		text += fmt.Sprintf("  [%d failed calls]", b.Errors)
+		errors = fmt.Sprintf("  [%d failed calls]", b.Errors)
 	}
-	return text
+	return lead + oneLine(b.Step, lead+errors) + errors
 }
 
 // bar shows a part of a whole in five blocks, and a part that is not nothing in at least one.
@@ -92,19 +95,25 @@ func counts(runs, passed, failed int) string {
 	return fmt.Sprintf("%d (%d+ %d-)", runs, passed, failed)
 }
 
-// maxStep is the most characters of a step in a line.
-const maxStep = 100
+// The lines are at most maxColumns wide, but a step has at least leastStep characters of them: deep
+// in a tree lines are wider.
+const (
+	maxColumns = 100
+	leastStep  = 30
+)
 
-// oneLine shows a step in one line. Of what is cut the digest tells whether it is the same.
-func oneLine(s Step) string {
+// oneLine shows a step in what the rest of a line leaves. Of what is cut the digest tells whether it
+// is the same.
+func oneLine(s Step, rest string) string {
 	text := []rune(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
 		}
 		return r
 	}, s.String()))
-	if len(text) > maxStep || strings.HasSuffix(s.Arguments, "…") {
-		return fmt.Sprintf("%s… #%.6s", string(text[:min(len(text), maxStep)-9]), s.Digest)
+	room := max(maxColumns-utf8.RuneCountInString(rest), leastStep)
+	if len(text) > room || strings.HasSuffix(s.Arguments, "…") {
+		return fmt.Sprintf("%s… #%.6s", string(text[:min(len(text), room)-9]), s.Digest)
 	}
 	return string(text)
 }
@@ -112,7 +121,8 @@ func oneLine(s Step) string {
 func (p *printer) divergence(d *Divergence) {
 	where := "at the first step"
 	if n := len(d.After); n > 0 {
-		where = fmt.Sprintf("after step %d, %s", n, oneLine(d.After[n-1]))
+		where = fmt.Sprintf("after step %d, ", n)
+		where += oneLine(d.After[n-1], where)
 	}
 	p.line("\n%s", where)
 	for _, side := range []struct {
@@ -120,11 +130,11 @@ func (p *printer) divergence(d *Divergence) {
 		choices []Choice
 	}{{"failed", d.Failed}, {"passed", d.Passed}} {
 		for _, c := range side.choices {
-			did := "ended"
+			did, lead := "ended", fmt.Sprintf("  %d %s: ", len(c.Runs), side.name)
 			if c.Step != nil {
-				did = oneLine(*c.Step)
+				did = oneLine(*c.Step, lead)
 			}
-			p.line("  %d %s: %s", len(c.Runs), side.name, did)
+			p.line("%s%s", lead, did)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -209,6 +210,9 @@ steps that tell      passed  failed
 func text(t *testing.T, c *transcript.Comparison) string {
 	var b strings.Builder
 	require.NoError(t, c.WriteText(&b))
+	for line := range strings.Lines(b.String()) {
+		require.LessOrEqual(t, utf8.RuneCountInString(line), 101, "a line fits: %s", line)
+	}
 	return b.String()
 }
 

@@ -50,6 +50,10 @@ func TestRealImport(t *testing.T) {
 	require.Equal(t, 116, res.Failed)
 	require.Equal(t, 200+2454+1164, res.Spans)
 	require.EqualValues(t, 4114038, res.Bytes)
+	c, err := transcript.Compare(ctx, d, inmem.RunQuery{Tags: []string{"task_id=0"}},
+		transcript.CompareOptions{})
+	require.NoError(t, err)
+	require.Contains(t, text(t, c), "… #", "long steps are cut")
 	for r, err := range d.Runs().All(ctx, inmem.RunQuery{}) {
 		require.NoError(t, err)
 		run, err := d.Run(ctx, r.ID)
