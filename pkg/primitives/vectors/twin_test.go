@@ -37,8 +37,8 @@ func (f flat) clone() flat {
 	return c
 }
 
-// search is the definition of a search: all rows, and a sort. Scores are those of the kernels, which
-// have a twin of their own: rows that are equally near in float32 are so here.
+// search is the definition of a search: all rows, and a sort. Scores are those of the kernels,
+// which have a twin of their own: rows that are equally near in float32 are so here.
 func (c *flatCollection) search(t require.TestingT, q []float32, k int, odd bool) []string {
 	type found struct {
 		id    string
