@@ -36,8 +36,8 @@ func TestR083OneImplementation(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	require.Equal(t,
-		[]string{"Cell", "Cells", "Events", "Extension", "KV", "Record", "Traces"}, names)
+	require.Equal(t, []string{"Cell", "Cells", "Collections", "Events", "Extension", "KV", "Record",
+		"Traces", "Vectors"}, names)
 	// What is about all runs begins at the database, not at one of them.
 	all := primitivesOf((*inmem.DB)(nil))
 	require.Len(t, all, 1)
