@@ -102,8 +102,8 @@ const (
 	leastStep  = 30
 )
 
-// oneLine shows a step in what the rest of a line leaves. Of what is cut the digest tells whether it
-// is the same.
+// oneLine shows a step in what the rest of a line leaves. Of what is cut the digest tells whether
+// it is the same.
 func oneLine(s Step, rest string) string {
 	text := []rune(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
