@@ -222,7 +222,7 @@ func (w *scopeWalk) beginRecord(number uint64, rec *codec.JournalRecord) {
 	case rec.Parts == 0:
 		w.note(backend.ProblemJournal, "record %d begins in the middle", number)
 		w.unread = true
-	case !j.begun && pruned != 0:
+	case !j.begun && pruned > w.s.above: // else what was removed lay in its parent's journal
 		if w.version > pruned {
 			w.note(backend.ProblemJournal, "the journal begins with version %d, above its horizon %d",
 				w.version, pruned)

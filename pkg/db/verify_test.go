@@ -292,3 +292,38 @@ func TestVerifyPlantsAreComplete(t *testing.T) {
 		require.True(t, kinds[kind], kind)
 	}
 }
+
+// A fork whose horizon lies below its fork version has lost nothing of its own journal.
+func TestVerifyOfAForkPrunedBelowItsJoint(t *testing.T) {
+	ctx := t.Context()
+	d, err := inmem.Open(t.TempDir(), &inmem.Options{RetentionInterval: -1})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, d.Close()) }()
+	parent, err := d.BeginRun(ctx, inmem.RunOptions{})
+	require.NoError(t, err)
+	write := func(run *inmem.Run, n int) {
+		for i := range n {
+			_, err := run.KV().Put(ctx, "k", inmem.Int(int64(i)))
+			require.NoError(t, err)
+		}
+	}
+	write(parent, 1)
+	first := d.Version()
+	write(parent, 19)
+	fork, err := parent.Fork(ctx, inmem.ForkOptions{})
+	require.NoError(t, err)
+	write(fork, 5)
+	setRetention(t, d, inmem.RetentionTarget{Run: fork.ID()}, inmem.Keep{Commits: 10})
+	applyRetention(t, d)
+	_, err = fork.At(ctx, first)
+	require.ErrorIs(t, err, inmem.ErrPruned)
+	report, err := d.Verify(ctx, inmem.VerifyOptions{})
+	require.NoError(t, err)
+	require.Empty(t, report.Problems)
+	n := 0
+	for _, err := range fork.Replay(ctx, inmem.ReplayOptions{FromEarliest: true}) {
+		require.NoError(t, err)
+		n++
+	}
+	require.Equal(t, 10, n)
+}
