@@ -50,6 +50,7 @@ var (
 // The first row that matches a folder counts.
 var house = []room{
 	{folder: "internal/invariants"},
+	{folder: "internal/alloctest"},
 	{folder: "internal/docstest", testUses: []string{anything}, testModules: []string{pebble}},
 	{folder: "internal/lint"},
 	{folder: "internal/tools", uses: []string{anything}, modules: []string{anything}},
