@@ -5,6 +5,7 @@ TOOLS       := $(CURDIR)/.tools
 PKG         ?= ./...
 FUZZTIME    ?= 1m
 CRASHROUNDS ?= 200
+ROUNDS      ?= 500
 BENCH       ?= .
 COUNT       ?= 1
 
@@ -20,7 +21,7 @@ MAIN_PATHS := engine_get,engine_put/insert,engine_put/overwrite_uniform,txn_comm
 CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...
 
-.PHONY: help test race invariants fuzz crash lint staticcheck api api-update bench bench-peers \
+.PHONY: help test race invariants fuzz crash kill lint staticcheck api api-update bench bench-peers \
 	bench-compare bench-guard bench-profile cover cross docs screenshots fmt tools ci
 
 help: ## this text
@@ -43,6 +44,10 @@ crash: ## crash tests, long forms: CRASHROUNDS (200) rounds of killed processes 
 		{ echo "no test is called $(CRASHTESTS)"; exit 1; }
 	INMEM_LONG=1 INMEM_CRASH_ROUNDS=$(CRASHROUNDS) $(GO) test -count 1 -timeout 4h -v \
 		-run '$(CRASHTESTS)' $(CRASHED)
+
+kill: ## processes killed under load, ROUNDS (500) times in all modes: what was lost, and why
+	INMEM_CRASH_ROUNDS=$(ROUNDS) $(GO) test -count 1 -timeout 4h -v -run '^TestKillUnderLoad$$' \
+		./pkg/db/crashtest
 
 lint: ## the rules of the house (internal/lint)
 	$(GO) vet ./...

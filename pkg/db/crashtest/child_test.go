@@ -11,6 +11,7 @@ import (
 	"time"
 
 	inmem "github.com/inmem-db/inmem/pkg/db"
+	"github.com/inmem-db/inmem/pkg/primitives/eventlog"
 )
 
 // line is what a child tells. Of each operation it tells the intent before and the outcome after,
@@ -24,6 +25,9 @@ type line struct {
 	Strict   bool    `json:",omitempty"`
 	Writes   []write `json:",omitempty"`
 	Run      string  `json:",omitempty"`
+	Stage    stage   `json:",omitempty"` // of Run's life
+	Parent   string  `json:",omitempty"` // of Run, forked from it At
+	At       uint64  `json:",omitempty"`
 	Next     uint64  `json:",omitempty"`
 	Clean    bool    `json:",omitempty"`
 	Recovery string  `json:",omitempty"`
@@ -34,9 +38,8 @@ const (
 	isIntent  = "intent"  // Op is about to commit Writes
 	isDone    = "done"    // Op is committed as Version
 	isLost    = "lost"    // Op lost a conflict, or memory: it must never be seen
-	isBegin   = "begin"   // Run is about to begin
-	isBegun   = "begun"   // Run has begun
-	isEnded   = "ended"   // Run has ended (completed)
+	isEnters  = "enters"  // Run is about to enter Stage
+	isEntered = "entered" // Run has entered Stage
 	isFlush   = "flush"   // flush Op is called
 	isFlushed = "flushed" // flush Op has returned
 	isDurable = "durable" // Version is durable (WaitDurable, DurableVersion)
@@ -44,11 +47,14 @@ const (
 	isError   = "error"   // Op failed with Recovery (text)
 )
 
-// write is one key in one run after a commit.
+// write is one key of one primitive in one run after a commit.
 type write struct {
-	Run, Key string
-	Value    string        `json:",omitempty"` // "" is deleted
-	TTL      time.Duration `json:",omitempty"`
+	Run  string
+	Kind kind `json:",omitempty"`
+	// Key is the key, the name of the cell, the id of the span or vector, or the name of the event.
+	Key   string
+	Value string        `json:",omitempty"` // "" is deleted
+	TTL   time.Duration `json:",omitempty"`
 }
 
 const (
@@ -67,7 +73,11 @@ type loader struct {
 	task task
 	db   *inmem.DB
 	bank [banks]*inmem.Run
-	next atomic.Int64
+	// pruned is the run that retention leaves little of. Where it is nil no history goes, of
+	// deleted runs neither: others want to see all of it.
+	pruned *inmem.Run
+	others sync.Map // runs that come and go, by id
+	next   atomic.Int64
 }
 
 // loadChild opens the database and commits all it can until it is killed.
@@ -80,6 +90,9 @@ func loadChild(k task) error {
 	r := db.Recovery()
 	say(line{Is: isOpen, Version: r.Version, Next: r.Next, Clean: r.Clean})
 	if err := l.setUp(); err != nil {
+		return err
+	}
+	if err := l.setRetention(); err != nil {
 		return err
 	}
 	var wg sync.WaitGroup
@@ -96,6 +109,8 @@ func loadChild(k task) error {
 		})
 	}
 	wg.Go(l.flusher)
+	wg.Go(l.keeper)
+	wg.Go(l.watcher)
 	say(line{Is: isReady})
 	wg.Wait()
 	return nil
@@ -104,16 +119,14 @@ func loadChild(k task) error {
 // setUp finds the banks, or founds them.
 func (l *loader) setUp() error {
 	for i := range l.bank {
-		run, err := l.db.Run(background, bankID(i))
-		if errors.Is(err, inmem.ErrRunNotFound) {
-			say(line{Is: isBegin, Run: bankID(i)})
-			run, err = l.db.BeginRun(background, inmem.RunOptions{ID: bankID(i)})
-			say(line{Is: isBegun, Run: bankID(i)})
-		}
+		run, err := l.found(bankID(i))
 		if err != nil {
 			return err
 		}
 		l.bank[i] = run
+		if err := run.Vectors(collection).Ensure(background, collectionOptions); err != nil {
+			return err
+		}
 	}
 	alive := write{Run: l.bank[0].ID(), Key: "alive", Value: l.name()}
 	if err := l.put(alive); err != nil {
@@ -132,28 +145,44 @@ func (l *loader) setUp() error {
 	return l.update(func(*inmem.Tx) ([]write, error) { return all, nil })
 }
 
+// found finds a run that exists for the whole test, or founds it.
+func (l *loader) found(id string) (*inmem.Run, error) {
+	run, err := l.db.Run(background, id)
+	if errors.Is(err, inmem.ErrRunNotFound) {
+		say(line{Is: isEnters, Run: id, Stage: begun})
+		if run, err = l.db.BeginRun(background, inmem.RunOptions{ID: id}); err == nil {
+			say(line{Is: isEntered, Run: id, Stage: begun})
+		}
+	}
+	return run, err
+}
+
 // step does one operation of worker i.
 func (l *loader) step(i int, rng *rand.Rand) error {
 	run := l.bank[rng.IntN(banks)]
 	key := fmt.Sprintf("own/%d/%d", i, rng.IntN(12))
 	switch n := rng.IntN(100); {
-	case n < 25:
+	case n < 18:
 		return l.update(func(tx *inmem.Tx) ([]write, error) { return l.transfer(tx, rng) })
-	case n < 45:
+	case n < 28:
 		return l.put(write{Run: run.ID(), Key: key, Value: l.text(rng)})
-	case n < 55:
+	case n < 34:
 		return l.put(write{Run: run.ID(), Key: key, Value: l.text(rng), TTL: time.Hour})
-	case n < 63:
+	case n < 40:
 		return l.put(write{Run: run.ID(), Key: key, Value: l.text(rng), TTL: 30 * time.Millisecond})
-	case n < 75:
+	case n < 47:
 		return l.update(func(*inmem.Tx) ([]write, error) {
 			log := write{Run: run.ID(), Key: key + "/log", Value: l.text(rng)}
 			return []write{{Run: run.ID(), Key: key}, log}, nil
 		})
-	case n < 90:
+	case n < 56:
 		return l.cas(run, fmt.Sprintf("shared/%d", rng.IntN(3)), rng)
-	case n < 92:
-		return l.beginRun(rng)
+	case n < 91:
+		return l.act(i, run, rng)
+	case n < 93:
+		return l.live(rng)
+	case n < 96 && l.pruned != nil:
+		return l.put(write{Run: prunedID, Key: fmt.Sprint(rng.IntN(5)), Value: l.text(rng)})
 	default:
 		return l.update(func(*inmem.Tx) ([]write, error) {
 			var many []write
@@ -214,7 +243,8 @@ func (l *loader) transfer(tx *inmem.Tx, rng *rand.Rand) ([]write, error) {
 func (l *loader) update(compose func(*inmem.Tx) ([]write, error)) error {
 	op := l.name()
 	var o inmem.TxOptions
-	if l.task.Seed%2 == 0 && l.next.Load()%5 == 0 { // a Strict commit covers for a bad Flush
+	// A Strict commit covers for a bad Flush.
+	if l.task.Mode != inmem.None && l.task.Seed%2 == 0 && l.next.Load()%5 == 0 {
 		o.Durability = inmem.Strict
 	}
 	version, err := l.db.UpdateWith(background, o, func(tx *inmem.Tx) error {
@@ -223,13 +253,7 @@ func (l *loader) update(compose func(*inmem.Tx) ([]write, error)) error {
 			return err
 		}
 		for _, w := range writes {
-			kv := tx.On(l.run(w.Run)).KV()
-			if w.Value == "" {
-				_, err = kv.Delete(background, w.Key)
-			} else {
-				_, err = kv.Put(background, w.Key, inmem.String(w.Value))
-			}
-			if err != nil {
+			if err := apply(tx.On(l.run(w.Run)), w); err != nil {
 				return err
 			}
 		}
@@ -253,17 +277,33 @@ func (l *loader) run(id string) *inmem.Run {
 			return run
 		}
 	}
-	return nil
+	if id == prunedID {
+		return l.pruned
+	}
+	run, _ := l.others.Load(id)
+	return run.(*inmem.Run)
 }
 
 // put is a direct write.
-func (l *loader) put(w write) (err error) {
-	op, version, kv := l.name(), uint64(0), l.run(w.Run).KV()
+func (l *loader) put(w write) error {
+	op, run, value := l.name(), l.run(w.Run), inmem.String(w.Value)
 	say(line{Is: isIntent, Op: op, Writes: []write{w}})
-	if w.TTL > 0 {
-		version, err = kv.PutWithTTL(background, w.Key, inmem.String(w.Value), w.TTL)
-	} else {
-		version, err = kv.Put(background, w.Key, inmem.String(w.Value))
+	var version uint64
+	var err error
+	switch {
+	case w.Kind == ofEvent:
+		var at eventlog.Appended
+		at, err = run.Events().Append(background, "told", value)
+		version = at.Version
+	case w.Kind == ofCell:
+		version, err = run.Cell(w.Key).Store(background, value)
+	case w.Kind == ofVector:
+		version, err = run.Vectors(collection).Upsert(background, w.Key, point(w.Value),
+			attributes(w.Value))
+	case w.TTL > 0:
+		version, err = run.KV().PutWithTTL(background, w.Key, value, w.TTL)
+	default:
+		version, err = run.KV().Put(background, w.Key, value)
 	}
 	if err == nil {
 		say(line{Is: isDone, Op: op, Version: version, Strict: l.task.Mode == inmem.Strict})
@@ -288,25 +328,6 @@ func (l *loader) cas(run *inmem.Run, key string, rng *rand.Rand) error {
 		say(line{Is: isDone, Op: op, Version: version, Strict: l.task.Mode == inmem.Strict})
 	}
 	return err
-}
-
-// beginRun begins a run and sometimes ends it.
-func (l *loader) beginRun(rng *rand.Rand) error {
-	id := fmt.Sprintf("00000000-0000-4000-8000-%012x", rng.Uint64()>>16)
-	say(line{Is: isBegin, Run: id})
-	run, err := l.db.BeginRun(background, inmem.RunOptions{ID: id, Tenant: "acme"})
-	if err != nil {
-		return err
-	}
-	say(line{Is: isBegun, Run: id})
-	if rng.IntN(2) == 0 {
-		return nil
-	}
-	if err := run.End(background, inmem.Completed); err != nil {
-		return err
-	}
-	say(line{Is: isEnded, Run: id})
-	return nil
 }
 
 // flusher asks for durability in both ways.

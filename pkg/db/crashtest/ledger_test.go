@@ -16,23 +16,30 @@ import (
 type ledger struct {
 	// All that was found after the last crash, and the greatest version ever told.
 	state   map[place]cell
-	greater uint64 // every version from now on is greater than this one
-	begun   map[string]inmem.Status
+	greater uint64           // every version from now on is greater than this one
+	since   uint64           // up to here all commits were looked at
+	lives   map[string]story // runs as they were found, with their stage in found
 
 	// What the life that has just ended told. at is the number of the line.
 	at      int
 	opened  line
 	ready   bool
 	ops     map[string]*op
-	runs    map[string]*runStory
+	runs    map[string]*story
 	flushes map[string]int // flush under way: line of its call
 	covered int            // everything told before this line was flushed
 	durable uint64         // every version up to here was acknowledged as durable
 	errors  []string
 }
 
-// place is a key in a run.
-type place struct{ run, key string }
+// place is a key of a primitive in a run.
+type place struct {
+	run  string
+	kind kind
+	key  string
+}
+
+func (w write) place() place { return place{w.Run, w.Kind, w.Key} }
 
 // cell is a key's state: absent when value is "".
 type cell struct {
@@ -51,17 +58,15 @@ type op struct {
 	lost     bool
 }
 
-type runStory struct{ began, begun, ended int } // lines; 0 for never
-
 func newLedger() *ledger {
-	l := &ledger{state: map[place]cell{}, begun: map[string]inmem.Status{}}
+	l := &ledger{state: map[place]cell{}, lives: map[string]story{}}
 	l.newLife()
 	return l
 }
 
 func (l *ledger) newLife() {
 	l.at, l.opened, l.ready, l.covered, l.durable, l.errors = 0, line{}, false, 0, 0, nil
-	l.ops, l.runs, l.flushes = map[string]*op{}, map[string]*runStory{}, map[string]int{}
+	l.ops, l.runs, l.flushes = map[string]*op{}, map[string]*story{}, map[string]int{}
 }
 
 // note takes one line of a child.
@@ -89,12 +94,10 @@ func (l *ledger) note(t *testing.T, data []byte) {
 		if o := l.ops[n.Op]; o != nil { // else it did not come as far as an intent
 			o.lost = true
 		}
-	case isBegin:
-		l.runs[n.Run] = &runStory{began: l.at}
-	case isBegun:
-		l.runs[n.Run].begun = l.at
-	case isEnded:
-		l.runs[n.Run].ended = l.at
+	case isEnters:
+		l.story(n).enters[n.Stage] = l.at
+	case isEntered:
+		l.story(n).entered[n.Stage] = l.at
 	case isFlush:
 		l.flushes[n.Op] = l.at
 	case isFlushed:
@@ -158,8 +161,7 @@ func (l *ledger) expected(upTo uint64) map[place]cell {
 			continue
 		}
 		for _, w := range o.writes {
-			p := place{w.Run, w.Key}
-			state[p] = state[p].after(w, o.version)
+			state[w.place()] = state[w.place()].after(w, o.version)
 		}
 	}
 	return state
@@ -189,7 +191,7 @@ func (l *ledger) places() []place {
 	}
 	for _, o := range l.ops {
 		for _, w := range o.writes {
-			seen[place{w.Run, w.Key}] = true
+			seen[w.place()] = true
 		}
 	}
 	var all []place
@@ -197,7 +199,8 @@ func (l *ledger) places() []place {
 		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b place) int {
-		return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.key, b.key))
+		return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.kind, b.kind),
+			cmp.Compare(a.key, b.key))
 	})
 	return all
 }

@@ -164,9 +164,12 @@ var say = func() func(v any) {
 
 func long() bool { return os.Getenv("INMEM_LONG") != "" }
 
+// roundsEnv is how many rounds of killing to make, in all modes together.
+const roundsEnv = "INMEM_CRASH_ROUNDS"
+
 // rounds is how many rounds of killing to make in each mode.
 func rounds(t *testing.T) int {
-	if text := os.Getenv("INMEM_CRASH_ROUNDS"); text != "" {
+	if text := os.Getenv(roundsEnv); text != "" {
 		n, err := strconv.Atoi(text)
 		require.NoError(t, err)
 		return max(1, n/3)
@@ -174,7 +177,7 @@ func rounds(t *testing.T) int {
 	if testing.Short() {
 		return 2
 	}
-	return 5
+	return 4
 }
 
 func open(t *testing.T, dir string, o *inmem.Options) *inmem.DB {

@@ -89,7 +89,7 @@ type seen struct {
 
 func (s *seen) handle(t *testing.T, version uint64, run string) {
 	t.Helper()
-	p := place{run, fmt.Sprint(version)}
+	p := place{run: run, key: fmt.Sprint(version)}
 	if s.has[p] {
 		require.Equal(t, s.last, version, "told again")
 		return
@@ -205,7 +205,7 @@ func committed(t *testing.T, db *inmem.DB, name string, end uint64) (all []place
 	for c, err := range db.Watch(t.Context(), inmem.WatchOptions{}) {
 		require.NoError(t, err)
 		if name == "db" || c.Run == name {
-			all = append(all, place{c.Run, fmt.Sprint(c.Version)})
+			all = append(all, place{run: c.Run, key: fmt.Sprint(c.Version)})
 		}
 		if c.Version == end {
 			if parts--; parts == 0 {
