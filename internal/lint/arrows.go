@@ -80,18 +80,23 @@ var house = []room{
 		testUses: []string{"internal/backend/...", "internal/embedded"}},
 
 	{folder: "internal/diff"},
+	{folder: "internal/isolation"},
+	{folder: "internal/assembly", uses: []string{"internal/backend"}},
 	{folder: "internal/bundle", modules: []string{"github.com/klauspost/compress/zstd"}},
+
+	// The simulator plays on the engine itself, beside the dumb twin, on a disk that fails.
+	{folder: "pkg/db/simtest", uses: []string{"pkg/...", "internal/backend/...",
+		"internal/embedded/...", "internal/assembly"}, modules: []string{pebble}},
 
 	// The front door assembles everything; which engine it stands on is said in one file.
 	{folder: "pkg/db", uses: []string{"pkg/primitives/...", "pkg/txn", "internal/backend",
-		"internal/diff", "internal/bundle", "pkg/vector", "internal/vecindex"},
+		"internal/diff", "internal/bundle", "pkg/vector", "internal/vecindex",
+		"internal/assembly"},
 		modules:     []string{uuid},
 		onlyIn:      map[string][]string{"open.go": {"internal/embedded"}},
-		testUses:    []string{"internal/backend/...", "internal/embedded"},
+		testUses:    []string{"internal/backend/...", "internal/embedded", "internal/isolation"},
 		testModules: []string{pebble}},
 	{folder: "pkg/transcript", uses: []string{"pkg/db"}},
-	{folder: "internal/sim", uses: []string{"pkg/...", "internal/backend/...", "internal/embedded"},
-		modules: forTestModules},
 
 	// Of the commands only inmem has flags by a library; one file of it is Pebble's own tool.
 	{folder: "cmd/internal"},
