@@ -35,6 +35,8 @@ var (
 		"pkg/vector":              28, // filters, and the index: one file per structure and path
 		"pkg/transcript":          20, // one file per format, step of an import, and question
 		"pkg/primitives/runindex": 14, // records, queries, forks, care: one file per idea
+
+		"cmd/inmem-bench/internal/report": 16, // one file per form and per kind of picture
 	}
 	exportedOf = map[string]int{
 		"pkg/db":           240, // the front door has the words of all primitives: one import

@@ -9,9 +9,9 @@ import (
 )
 
 // choose keeps the cases that are asked for: by full name or by the parts that a name begins with,
-// separated by commas. Nothing asked for means all but the heavy ones; those come when their full
-// name is given, or "all".
-func choose(plan []measure.Case, asked string) ([]measure.Case, error) {
+// separated by commas. Points of curves have two names. Nothing asked for means all but the heavy
+// ones; those come when their full name is given, with heavy, or with "all".
+func choose(plan []measure.Case, asked string, heavy bool) ([]measure.Case, error) {
 	wanted := map[string]bool{}
 	patterns := strings.Split(asked, ",")
 	for _, pattern := range patterns {
@@ -21,9 +21,7 @@ func choose(plan []measure.Case, asked string) ([]measure.Case, error) {
 		}
 		found := false
 		for _, c := range plan {
-			whole := pattern == "all" || pattern == c.Name
-			if whole || !c.Heavy && (pattern == "" && !c.Extra ||
-				pattern != "" && strings.HasPrefix(c.Name, pattern+"/")) {
+			if matches(&c, pattern, heavy) {
 				wanted[c.Name], found = true, true
 			}
 		}
@@ -43,11 +41,32 @@ func choose(plan []measure.Case, asked string) ([]measure.Case, error) {
 	return chosen, nil
 }
 
+// matches says whether a pattern asks for a case.
+func matches(c *measure.Case, pattern string, heavy bool) bool {
+	light := !c.Heavy || heavy
+	switch pattern {
+	case "all":
+		return true
+	case "":
+		return light && !c.Extra
+	}
+	for _, name := range c.Names() {
+		if name == pattern || light && strings.HasPrefix(name, pattern+"/") {
+			return true
+		}
+	}
+	return false
+}
+
 // unknown names what was probably meant.
 func unknown(plan []measure.Case, pattern string) error {
 	best, least := "", 0
+	var names []string
 	for _, c := range plan {
-		parts := strings.Split(c.Name, "/")
+		names = append(names, c.Names()...)
+	}
+	for _, full := range names {
+		parts := strings.Split(full, "/")
 		for n := range parts {
 			name := strings.Join(parts[:n+1], "/")
 			if d := distance(pattern, name); best == "" || d < least {

@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 	if o.guard != "" {
 		return outcome(stderr, guarded(ctx, o, plan, stdout, stderr))
 	}
-	if plan, err = choose(plan, o.workloads); err != nil {
+	if plan, err = choose(plan, o.workloads, o.long); err != nil {
 		return usageError(stderr, err)
 	}
 	if o.short {

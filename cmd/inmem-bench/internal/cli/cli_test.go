@@ -98,7 +98,7 @@ func TestListNamesEveryWorkloadOnce(t *testing.T) {
 func TestChoose(t *testing.T) {
 	plan := measure.Plan(workloads.Systems(), measure.Config{Keys: 1, Mode: "batched"})
 	names := func(asked string) (list []string) {
-		chosen, err := choose(plan, asked)
+		chosen, err := choose(plan, asked, false)
 		require.NoError(t, err)
 		for _, c := range chosen {
 			if !c.System.Limit {
@@ -114,6 +114,12 @@ func TestChoose(t *testing.T) {
 		names("conflict/same_key/4, conflict/same_key/,"), "in the order of the plan")
 	require.NotContains(t, names("engine_key_scaling"), "engine_key_scaling/get_rotating/1m")
 	require.Len(t, names("engine_key_scaling/get_rotating/1m"), 1)
+	require.Contains(t, names("curves/keys"), "rows/get_uniform/1k", "a point of a curve")
+	require.Equal(t, []string{"rows/get_uniform/10m"}, names("curves/keys/get/10m"))
+	require.NotContains(t, names("curves"), "rows/get_uniform/10m")
+	all, err := choose(plan, "curves/keys/get", true)
+	require.NoError(t, err)
+	require.Equal(t, "rows/get_uniform/10m", all[len(all)-1].Name, "with -long")
 }
 
 func TestRunWritesEveryForm(t *testing.T) {

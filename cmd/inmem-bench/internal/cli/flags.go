@@ -26,6 +26,7 @@ type options struct {
 	dir        string
 	quiet      bool
 	short      bool
+	long       bool
 	cpuProfile string
 	memProfile string
 	memoryMiB  int64
@@ -92,6 +93,8 @@ func (o *options) flagSet() *flag.FlagSet {
 		"measured for, all repeats together,\nsetup not included")
 	fs.BoolVar(&o.short, "short", false, "a look in a minute or two: 3 repeats of 40 ms unless "+
 		"-repeats and -time\nsay otherwise, and nothing that takes long to set up")
+	fs.BoolVar(&o.long, "long", false, "of the groups that are named also what is on request: 10M "+
+		"keys, half a\nminute of puts, more data than memory; takes hours with peers")
 	fs.IntVar(&o.config.Keys, "keys", 10_000, "the `number` of keys in the larger databases")
 	fs.IntVar(&o.config.ValueSize, "value-size", 0, "the size of plain values in `bytes`; 0 for "+
 		"int64 values, as in the original")
@@ -175,6 +178,7 @@ func (o *options) validate() error {
 	check(o.memoryMiB >= 1 && o.memoryMiB <= 1<<20, "-memory is %d, expected 1 to %d MiB",
 		o.memoryMiB, 1<<20)
 	check(o.json != "-" || o.gobench != "-", "-json and -gobench cannot both be -")
+	check(!o.long || !o.short, "-long and -short cannot both be")
 	check(o.html != "-", "-html needs a file's name, not -")
 	if c.Vectors != "" {
 		_, err := os.Stat(c.Vectors)

@@ -5,7 +5,7 @@ import "math/bits"
 // DefaultSeed is the seed of the original system.
 const DefaultSeed = 0xDEADBEEFCAFEBABE
 
-// MaxKeys is the most keys that six digits can number.
+// MaxKeys is the most keys that six digits can number; more have eight.
 const MaxKeys = 1_000_000
 
 // LCG is the random generator of the original system: a 64-bit linear congruential one. It belongs
@@ -36,12 +36,16 @@ type Keys struct {
 	n     int
 }
 
-// MakeKeys prepares n keys, at most MaxKeys.
+// MakeKeys prepares n keys: of six digits if they are at most MaxKeys, else of eight.
 func MakeKeys(prefix string, n int) Keys {
-	width := len(prefix) + 7
+	zeros := "_000000"
+	if n > MaxKeys {
+		zeros = "_00000000"
+	}
+	width := len(prefix) + len(zeros)
 	text := make([]byte, 0, n*width)
 	for i := range n {
-		text = append(append(text, prefix...), "_000000"...)
+		text = append(append(text, prefix...), zeros...)
 		for at, rest := len(text)-1, i; rest > 0; at, rest = at-1, rest/10 {
 			text[at] = byte('0' + rest%10)
 		}

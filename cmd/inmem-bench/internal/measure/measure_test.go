@@ -53,6 +53,7 @@ func TestKeysAndLCGAreDeterministic(t *testing.T) {
 	for _, i := range []int{0, 9, 10, 999, 12_344} {
 		require.Equal(t, fmt.Sprintf("key_%06d", i), keys.At(i))
 	}
+	require.Equal(t, "key_00999999", MakeKeys("key", MaxKeys+1).At(MaxKeys-1))
 	// Golden: a change here makes all figures incomparable.
 	g := NewLCG(DefaultSeed, 0)
 	var got []int
@@ -67,6 +68,18 @@ func TestKeysAndLCGAreDeterministic(t *testing.T) {
 	for i, n := range hits {
 		require.InDelta(t, 1000, n, 200, "number %d", i)
 	}
+}
+
+// A point of a curve is chosen by its place, too.
+func TestCurvesHaveNames(t *testing.T) {
+	w := Workload{Name: "rows/get_uniform/1k", Curve: &Curve{"keys", "get", 1000}}
+	require.Equal(t, []string{"rows/get_uniform/1k", "curves/keys/get/1k"}, w.Names())
+	w.Name = "curves/keys/get/1k"
+	require.Equal(t, []string{"curves/keys/get/1k"}, w.Names())
+	w.Curve = nil
+	require.Len(t, w.Names(), 1)
+	require.Equal(t, []string{"0", "11", "1k", "10k", "1m"},
+		[]string{Count(0), Count(11), Count(1000), Count(10_000), Count(1_000_000)})
 }
 
 func TestStat(t *testing.T) {

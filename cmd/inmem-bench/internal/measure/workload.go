@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -23,6 +24,41 @@ type Config struct {
 	Memory int64
 	// Vectors is a file of vectors to measure beside those that are made up; may be empty.
 	Vectors string
+}
+
+// CurveGroup is what the names of all curves begin with.
+const CurveGroup = "curves"
+
+// Curve says that a workload is one point of a curve: what an operation costs against the number of
+// something else. The points of one curve differ in At and in nothing else.
+type Curve struct {
+	// Over is what the number is of, in the plural: "keys". Of is the operation: "get".
+	Over, Of string
+	At       int
+}
+
+// Name is how a point is chosen: "curves/keys/get/1k". The workload may have another name.
+func (c *Curve) Name() string {
+	return CurveGroup + "/" + c.Over + "/" + c.Of + "/" + Count(c.At)
+}
+
+// Names are those that the workload is chosen by: its own, and that of its place on a curve.
+func (w *Workload) Names() []string {
+	if w.Curve == nil || w.Curve.Name() == w.Name {
+		return []string{w.Name}
+	}
+	return []string{w.Name, w.Curve.Name()}
+}
+
+// Count writes a number as names have it: 11, 1k, 10k, 1m.
+func Count(n int) string {
+	switch {
+	case n > 0 && n%1_000_000 == 0:
+		return fmt.Sprintf("%dm", n/1_000_000)
+	case n > 0 && n%1000 == 0:
+		return fmt.Sprintf("%dk", n/1000)
+	}
+	return strconv.Itoa(n)
 }
 
 // System is something that can be measured: a database, or a limit that none can beat.
@@ -69,6 +105,8 @@ type Workload struct {
 	Unit  string
 	// Fixture is what several workloads of a system use in turn; it is set up before the first.
 	Fixture *Fixture
+	// Curve is the place of the workload on a curve; may be nil.
+	Curve *Curve
 	// Synced is the number of bytes of user data that one operation puts on stable storage before
 	// it returns, 0 if it does not. It is what a raw log has to write to compare.
 	Synced int

@@ -58,14 +58,15 @@ func (r *Report) of(name, system string) *measure.Result {
 // HasPeers says whether there is anything to compare.
 func (r *Report) HasPeers() bool { return len(r.contested()) > 0 }
 
-// Comparison writes the rates of all systems side by side, if there are peers, and the bars with
-// what is met, if there are any for what was measured.
+// Comparison writes the rates of all systems side by side, if there are peers, the curves, and the
+// bars with what is met, if there are any for what was measured.
 func (r *Report) Comparison(w io.Writer, s Style) error {
 	var b strings.Builder
 	if r.HasPeers() {
 		b.WriteByte('\n')
 		r.sideBySide(&b, s)
 	}
+	r.growthTables(&b, s)
 	r.bars(&b, s)
 	return writeTrimmed(w, b.String())
 }

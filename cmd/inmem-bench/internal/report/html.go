@@ -28,6 +28,7 @@ type page struct {
 	BarsMet, BarsMissed   int
 	Unmeasured            string
 	Cards                 []card
+	Growths               []growthView
 	Recalls               []recallView
 	Groups                []groupView
 	Systems               []systemView
@@ -104,6 +105,7 @@ func (r *Report) HTML(w io.Writer) error {
 		g := &p.Groups[len(p.Groups)-1]
 		g.Rows = append(g.Rows, r.row(res))
 	}
+	p.Growths = r.growthViews()
 	p.Recalls = r.recalls()
 	for _, s := range r.systems() {
 		p.Systems = append(p.Systems, describe(s))

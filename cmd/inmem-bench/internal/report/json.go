@@ -32,6 +32,7 @@ type document struct {
 	Systems   []systemJSON    `json:"systems"`
 	Results   []resultJSON    `json:"results"`
 	Bars      []barJSON       `json:"bars"` // of the table, for what was measured
+	Curves    []curveJSON     `json:"curves,omitempty"`
 }
 
 type systemJSON struct {
@@ -55,6 +56,38 @@ type barJSON struct {
 	StepMet  bool     `json:"step_met"`
 	Bar      *float64 `json:"bar"`
 	BarMet   bool     `json:"bar_met"`
+}
+
+// curveJSON is what an operation of a system costs against the number of something.
+type curveJSON struct {
+	Over   string      `json:"over"`
+	Of     string      `json:"of"`
+	System string      `json:"system"`
+	Points []pointJSON `json:"points"`
+	// The last point by the first; 0 if unknown.
+	GrowthCPU float64 `json:"growth_cpu"`
+	GrowthP50 float64 `json:"growth_p50"`
+}
+
+// pointJSON is one point: per operation, or per entry of what runs over a range.
+type pointJSON struct {
+	At     int     `json:"at"`
+	CPU    float64 `json:"cpu_ns"`
+	P50    float64 `json:"p50_ns"`
+	PerSec float64 `json:"per_sec"`
+}
+
+func (r *Report) curvesJSON() []curveJSON {
+	var list []curveJSON
+	for _, g := range r.growths() {
+		c := curveJSON{Over: g.over, Of: g.of, System: g.system.Name,
+			GrowthCPU: g.factor(cpuOf), GrowthP50: g.factor(p50Of)}
+		for _, p := range g.points {
+			c.Points = append(c.Points, pointJSON{p.at, p.cpu, p.p50, p.perSecond})
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 func (r *Report) systemsJSON() []systemJSON {
@@ -143,7 +176,7 @@ func (r *Report) JSON(w io.Writer) error {
 		Machine: r.Machine, Mode: r.Config.Mode, Seed: r.Config.Seed, Keys: r.Config.Keys,
 		ValueSize: r.Config.ValueSize, Memory: r.Config.Memory, Repeats: r.Repeats,
 		LengthNS: int64(r.Length), Systems: r.systemsJSON(), Results: []resultJSON{},
-		Bars: r.barsJSON(),
+		Bars: r.barsJSON(), Curves: r.curvesJSON(),
 	}
 	for i := range r.Results {
 		res := &r.Results[i]

@@ -120,7 +120,7 @@ func (r *Report) measured() string {
 			"key_000042, %s, %s keys in the larger databases, memory budget %s; one goroutine unless "+
 			"the name says more", original, values, Grouped(r.Config.Keys), Size(r.Config.Memory)))
 	}
-	for _, group := range []string{"vector", "rows", "ycsb"} {
+	for _, group := range []string{"vector", "rows", "curves", "ycsb"} {
 		if extra[group] {
 			parts = append(parts, extraData[group])
 		}
@@ -135,6 +135,8 @@ var extraData = map[string]string{
 	"rows": "rows: keys of 40 bytes, values of 100, every system in one run of the same operations; " +
 		"caches and buffers of each together at most 1 GiB, all data fits; one goroutine unless the " +
 		"name says more",
+	"curves": "curves: keys of some 17 bytes, values of 100, all of it in memory; a million keys in " +
+		"all runs together where runs are counted, 10,000 where forks or goroutines are",
 	"ycsb": "ycsb: a million records of 1,000 bytes, zipfian, caches and buffers at most 4 GB; the " +
 		"number in the name is that of the goroutines",
 }

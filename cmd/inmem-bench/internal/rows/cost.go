@@ -31,7 +31,8 @@ func (m *maker) costs() []measure.Workload {
 	var all []measure.Workload
 	if m.e.Ours || m.e.Limit {
 		for _, n := range []int{1_000_000, mostPrepared} {
-			w := m.row("memory/"+size(n), "load "+size(n)+" keys; then gets, with and without GC",
+			count := measure.Count(n)
+			w := m.row("memory/"+count, "load "+count+" keys; then gets, with and without GC",
 				measure.Workload{Once: true, Heavy: n > 1_000_000, Units: n, Unit: "keys"})
 			w.Setup = m.memoryTrial(n)
 			all = append(all, w)

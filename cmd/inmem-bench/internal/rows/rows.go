@@ -6,7 +6,6 @@ package rows
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
@@ -35,8 +34,8 @@ func Workloads(e engine.Engine, cfg measure.Config) []measure.Workload {
 	var all []measure.Workload
 	for _, group := range [][]measure.Workload{
 		m.puts(), m.contention(), m.strict(), m.loads(), m.costs(), m.sustained(), m.beyond(),
-		m.eleven(), m.hundred(), m.thousand(), m.tenThousand(), m.million(), m.tenMillion(),
-		m.ycsb(),
+		m.eleven(), m.hundred(), m.thousand(), m.tenThousand(), m.hundredThousand(), m.million(),
+		m.tenMillion(), m.ycsb(),
 	} {
 		for _, w := range group {
 			w.Extra = true
@@ -149,15 +148,4 @@ func (m *maker) on(f *shared, name, about string, w measure.Workload,
 	w.Fixture = &f.Fixture
 	w.Setup = func(context.Context, string) (*measure.Trial, error) { return prepare(f), nil }
 	return m.row(name, about, w)
-}
-
-// size writes a number of keys as names have it: 11, 1k, 10k, 1m.
-func size(n int) string {
-	switch {
-	case n%1_000_000 == 0:
-		return fmt.Sprintf("%dm", n/1_000_000)
-	case n%1000 == 0:
-		return fmt.Sprintf("%dk", n/1000)
-	}
-	return fmt.Sprint(n)
 }

@@ -62,14 +62,14 @@ func (m *maker) strict() []measure.Workload {
 		return nil
 	}
 	var all []measure.Workload
-	for _, n := range []int{1, 8, 64, 256} {
+	for n := 1; n <= 256; n *= 2 {
 		about := fmt.Sprintf("%d goroutines put new keys of their own, every commit synced", n)
 		if n == 1 {
 			about = "put a new key, every commit synced"
 		}
 		all = append(all, m.writing(fmt.Sprintf("strict/%d", n), about, 1,
 			measure.Workload{
-				Mode: engine.Strict, Workers: n,
+				Mode: engine.Strict, Workers: n, Curve: &measure.Curve{Over: "committers", Of: "put", At: n},
 				Setup: m.fresh(0, n, engine.Strict, insertTrial(n, 1)),
 			}))
 	}
@@ -86,19 +86,26 @@ func (m *maker) durable(rows ...measure.Workload) []measure.Workload {
 
 // sized are the rows that exist for every number of keys.
 func (m *maker) sized(f *shared, n int) []measure.Workload {
-	keys := fmt.Sprintf("%d keys present", n)
+	on := func(name, of, about string, prepare func(*shared) *measure.Trial) measure.Workload {
+		w := measure.Workload{}
+		if n%1000 == 0 {
+			w.Curve = &measure.Curve{Over: "keys", Of: of, At: n}
+		}
+		about += fmt.Sprintf(", %d keys present", n)
+		return m.on(f, name+"/"+measure.Count(n), about, w, prepare)
+	}
 	all := []measure.Workload{
-		m.on(f, "get_uniform/"+size(n), "get a random key, "+keys,
-			measure.Workload{}, m.uniformTrial(1)),
-		m.on(f, "txn_read10_write1/"+size(n), "transaction of 10 reads and 1 write, "+keys,
-			measure.Workload{}, m.readWriteTrial(10)),
-		m.on(f, "put_same/"+size(n), "put a random key with the value it has, "+keys,
-			measure.Workload{}, m.sameTrial),
+		on("get_uniform", "get", "get a random key", m.uniformTrial(1)),
+		on("txn_read10_write1", "txn", "transaction of 10 reads and 1 write", m.readWriteTrial(10)),
+		on("put_same", "put", "put a random key with the value it has", m.sameTrial),
+	}
+	all = append(all, m.durable(
+		on("begin_read", "begin_get", "snapshot and 1 random get", m.viewTrial))...)
+	if n < 1000 {
+		return all
 	}
 	return append(all, m.durable(
-		m.on(f, "begin_read/"+size(n), "snapshot and 1 random get, "+keys,
-			measure.Workload{}, m.viewTrial),
-	)...)
+		on("scan_100", "scan_100", "read 100 neighbouring keys by their prefix", m.scanTrial))...)
 }
 
 func (m *maker) eleven() []measure.Workload { return m.sized(m.fixture("11 keys", 11), 11) }
@@ -128,11 +135,14 @@ func (m *maker) tenThousand() []measure.Workload {
 	}
 	all = append(all, m.sized(f, n)...)
 	return append(all, m.durable(
-		m.on(f, "scan_100/10k", "read 100 neighbouring keys by their prefix, 10,000 present",
-			measure.Workload{}, m.scanTrial),
 		m.on(f, "scan_full/10k", "read 10,000 keys in order",
 			measure.Workload{Units: n, Unit: "keys"}, m.fullScanTrial),
 	)...)
+}
+
+// hundredThousand are the rows with 100,000 keys present.
+func (m *maker) hundredThousand() []measure.Workload {
+	return long(m.sized(m.fixture("100K keys", 100_000), 100_000))
 }
 
 // million are the rows with 1,000,000 keys present.
@@ -143,8 +153,6 @@ func (m *maker) million() []measure.Workload {
 		m.on(f, "txn_read100_write1/1m", "transaction of 100 reads and 1 write, 1M keys present",
 			measure.Workload{}, m.readWriteTrial(100)))
 	all = append(all, m.durable(
-		m.on(f, "scan_100/1m", "read 100 neighbouring keys by their prefix, 1M present",
-			measure.Workload{}, m.scanTrial),
 		m.on(f, "scan_full/1m", "read 1,000,000 keys in order",
 			measure.Workload{Units: n, Unit: "keys"}, m.fullScanTrial),
 		m.reopen(f, "open_killed/1m", "open a copy of the files of an open database, get a key",

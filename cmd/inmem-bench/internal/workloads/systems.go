@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/agents"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/curves"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rawlog"
@@ -45,7 +46,8 @@ func inMem(cfg measure.Config) []measure.Workload {
 	all := append(original(cfg), newMaker(cfg).comprehensive()...)
 	all = append(all, agents.Workloads(cfg)...)
 	all = append(all, vectors.Workloads(cfg)...)
-	return append(all, rows.Workloads(engine.InMem(), cfg)...)
+	all = append(all, rows.Workloads(engine.InMem(), cfg)...)
+	return append(all, curves.Workloads(cfg)...)
 }
 
 // original are the workloads of the original system.
