@@ -4,6 +4,9 @@ import (
 	"math"
 	"slices"
 	"sync/atomic"
+	"unsafe"
+
+	"github.com/inmem-db/inmem/pkg/vector/internal/kernel"
 )
 
 // beam walks over the graph from nodes to their neighbours, nearest first, and keeps the ef best
@@ -33,11 +36,10 @@ type beam struct {
 	passed   int     // rows accepted among the first compared, while it is to be judged
 	asked    int     // those rows
 
-	seen []uint64 // bit per node
-	near []uint64 // min-heap: to be expanded
-	best []uint64 // max-heap
-	four [4]uint32
-	held int // in four
+	seen  []uint64 // bit per node
+	near  []uint64 // min-heap: to be expanded
+	best  []uint64 // max-heap
+	batch []uint32 // gathered, to be compared
 
 	entries []uint32 // where a level is entered
 }
@@ -79,7 +81,8 @@ func (b *beam) start(level, ef int) {
 	}
 	b.seen = b.seen[:words]
 	clear(b.seen)
-	b.level, b.ef, b.held, b.passed, b.asked = level, ef, 0, 0, 0
+	b.level, b.ef, b.passed, b.asked = level, ef, 0, 0
+	b.batch = b.batch[:0]
 	b.near, b.best = b.near[:0], b.best[:0]
 }
 
@@ -111,8 +114,19 @@ func (b *beam) run() bool {
 			b.twoHop = float64(b.passed) >= b.share/2*float64(b.asked)
 			b.share = 0
 		}
+		b.askNext()
 	}
 	return true
+}
+
+// askNext asks the CPU for the links of the node that comes next.
+func (b *beam) askNext() {
+	if b.level == 0 && len(b.near) > 0 {
+		list := b.nodes.links(uint32(b.near[0]), 0)
+		first, half := unsafe.Pointer(&list[0]), unsafe.Pointer(&list[len(list)/2])
+		last := unsafe.Pointer(&list[len(list)-1])
+		kernel.Prefetch4(first, half, last, last, 1)
+	}
 }
 
 // judged is how many rows a walk compares before the filter is judged by them.
@@ -157,37 +171,57 @@ func (b *beam) beyond(node uint32) {
 	}
 }
 
-func (b *beam) gather(node uint32) {
-	b.four[b.held] = node
-	b.held++
-	if b.held == len(b.four) {
-		b.compare()
+func (b *beam) gather(node uint32) { b.batch = append(b.batch, node) }
+
+// compare takes what is gathered into the beam, four rows at a time. Rows lie anywhere in memory, so
+// the next four are asked for while four are compared.
+func (b *beam) compare() {
+	n := len(b.batch)
+	b.compared += n
+	if n > 0 {
+		b.ask(b.batch[:min(4, n)])
 	}
+	for from := 0; from < n; from += 4 {
+		four := b.batch[from:min(from+4, n)]
+		if rest := b.batch[from+len(four):]; len(rest) > 0 {
+			b.ask(rest[:min(4, len(rest))])
+		}
+		b.compareFour(four)
+	}
+	b.batch = b.batch[:0]
 }
 
-// compare takes what is gathered into the beam.
-func (b *beam) compare() {
-	n := b.held
-	if n == 0 {
-		return
+// ask asks the CPU for the rows of up to four nodes.
+func (b *beam) ask(some []uint32) {
+	var codes, metas [4]unsafe.Pointer
+	for i, node := range some {
+		c, row := b.rows.at(b.nodes.slot(node, b.level))
+		codes[i], metas[i] = unsafe.Pointer(&c.codes[int(row)*b.dim]), unsafe.Pointer(&c.meta[row])
 	}
-	b.held = 0
-	b.compared += n
+	for i := len(some); i < 4; i++ {
+		codes[i], metas[i] = codes[0], metas[0]
+	}
+	kernel.Prefetch4(metas[0], metas[1], metas[2], metas[3], 1)
+	kernel.Prefetch4(codes[0], codes[1], codes[2], codes[3], b.dim)
+}
+
+// compareFour compares up to four nodes.
+func (b *beam) compareFour(some []uint32) {
 	var codes [4][]int8
 	var metas [4]*rowMeta
-	for i, node := range b.four[:n] {
+	for i, node := range some {
 		c, row := b.rows.at(b.nodes.slot(node, b.level))
 		codes[i], metas[i] = c.code(row, b.dim), &c.meta[row]
 	}
-	if n == 1 {
-		b.take(b.four[0], b.aim.estimate(DotInt8(b.aim.q.code, codes[0]), metas[0]))
+	if len(some) == 1 {
+		b.take(some[0], b.aim.estimate(DotInt8(b.aim.q.code, codes[0]), metas[0]))
 		return
 	}
-	for i := n; i < 4; i++ {
+	for i := len(some); i < 4; i++ {
 		codes[i] = codes[0] // one call for four costs less than two for one
 	}
 	dots := DotInt84(b.aim.q.code, codes[0], codes[1], codes[2], codes[3])
-	for i, node := range b.four[:n] {
+	for i, node := range some {
 		b.take(node, b.aim.estimate(dots[i], metas[i]))
 	}
 }

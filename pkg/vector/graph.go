@@ -34,6 +34,7 @@ type graph struct {
 	nodes  atomic.Pointer[nodes]
 
 	bytes atomic.Int64
+	width atomic.Uint32 // see gauge
 
 	// mu admits one linker; it is held while one slot is linked and nothing else is locked under it.
 	mu   sync.Mutex

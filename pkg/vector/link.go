@@ -42,6 +42,10 @@ func (ix *slotIndex) linkSlot(slot Slot) {
 		t.first[uppers>>chunkBits][uppers&chunkMask] = l.blocks
 	}
 	l.begin(ix, r, t, slot, uppers)
+	if l.gauge.due(slot) {
+		l.measure(top)
+		g.setWidth()
+	}
 	if slot > 0 {
 		l.choose(ix.config.EfConstruction, level, top)
 	}

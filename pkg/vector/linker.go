@@ -26,6 +26,9 @@ type linker struct {
 	ends   []uint32
 	keys   []uint64
 	four   [4]float32
+
+	gauge   gauge
+	nearest []float32
 }
 
 // aim is a row as the query of others: its code is compared as it is.

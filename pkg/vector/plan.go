@@ -114,7 +114,7 @@ func (s *searcher) wider(p plan) plan {
 // width is the width of the walk to begin with.
 func (s *searcher) width() int {
 	if s.o.Ef == 0 {
-		return max(defaultEf, s.k)
+		return max(s.ix.graph.gauged(), s.k)
 	}
 	return max(s.o.Ef, s.k)
 }

@@ -47,8 +47,7 @@ func (ix *slotIndex) copyRow(from *chunk, row uint32, id string) (Slot, error) {
 	dim := ix.config.Dim
 	copy(c.code(at, dim), from.code(row, dim))
 	c.setMeta(at, from.meta[row])
-	c.born[at] = from.born[row]
-	c.died[at].Store(alive)
+	c.setBorn(at, from.born[row])
 	if vec := from.vector(row, dim); vec != nil {
 		ix.keep(c, at, vec)
 	}

@@ -3,6 +3,9 @@ package vector
 import (
 	"fmt"
 	"slices"
+	"unsafe"
+
+	"github.com/inmem-db/inmem/pkg/vector/internal/kernel"
 )
 
 // Search implements Index.
@@ -128,9 +131,12 @@ func (s *searcher) rank() (settled bool, err error) {
 		}
 		return int(int64(a.slot) - int64(b.slot))
 	})
-	for _, c := range s.cands {
+	for i, c := range s.cands {
 		if len(s.hits) == s.k && c.most < s.hits[0].Score {
 			return true, nil
+		}
+		if i+1 < len(s.cands) {
+			s.ask(s.cands[i+1].slot)
 		}
 		row, err := s.vector(c.slot)
 		if err != nil {
@@ -140,6 +146,17 @@ func (s *searcher) rank() (settled bool, err error) {
 		s.push(Hit{c.slot, score(s.aim.q.metric, s.aim.q.row, row)})
 	}
 	return false, nil
+}
+
+// ask asks the CPU for the float32 row of a slot, if it is in memory.
+func (s *searcher) ask(slot Slot) {
+	c, row := s.rows.at(slot)
+	dim := s.ix.config.Dim
+	if v := c.vector(row, dim); v != nil {
+		quarter := dim / 4
+		kernel.Prefetch4(unsafe.Pointer(&v[0]), unsafe.Pointer(&v[quarter]),
+			unsafe.Pointer(&v[2*quarter]), unsafe.Pointer(&v[3*quarter]), 4*quarter)
+	}
 }
 
 // vector returns the float32 row of a slot as the index holds it.

@@ -65,8 +65,7 @@ func (ix *slotIndex) Add(id string, vec []float32, born uint64) (Slot, error) {
 	own := append(make([]float32, 0, 512), vec...)
 	held(ix.config.Metric, own)
 	c.setMeta(row, quantise(code, own))
-	c.born[row] = born
-	c.died[row].Store(alive)
+	c.setBorn(row, born)
 	if !ix.config.Compact {
 		ix.keep(c, row, own)
 	}
@@ -150,7 +149,7 @@ func (ix *slotIndex) Kill(slot Slot, died uint64) error {
 	}
 	c, row := ix.rows.Load().at(slot)
 	ix.raiseTop(died)
-	if c.died[row].Swap(died) == alive {
+	if c.setDied(row, died) {
 		ix.live.Add(-1)
 	}
 	return nil

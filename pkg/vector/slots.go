@@ -41,6 +41,11 @@ type chunk struct {
 
 	// The greatest err and norm of the chunk, as float32 bits.
 	maxErr, maxNorm atomic.Uint32
+
+	// The greatest version of a birth, and how many rows have died: most searches need not look at
+	// the versions of single rows, which are a cache miss each.
+	youngest atomic.Uint64
+	deaths   atomic.Uint32
 }
 
 func newChunk(dim, rows int) *chunk {
@@ -75,6 +80,8 @@ func (c *chunk) grown(dim, rows int) *chunk {
 	}
 	g.maxErr.Store(c.maxErr.Load())
 	g.maxNorm.Store(c.maxNorm.Load())
+	g.youngest.Store(c.youngest.Load())
+	g.deaths.Store(c.deaths.Load())
 	return g
 }
 
@@ -122,7 +129,30 @@ func (c *chunk) setMeta(row uint32, m rowMeta) {
 	}
 }
 
+// setBorn writes the version of a row that nobody sees yet.
+func (c *chunk) setBorn(row uint32, version uint64) {
+	c.born[row] = version
+	c.died[row].Store(alive)
+	if version > c.youngest.Load() {
+		c.youngest.Store(version)
+	}
+}
+
+// setDied writes the version of a death, and tells whether the row lived.
+func (c *chunk) setDied(row uint32, version uint64) bool {
+	if c.died[row].Swap(version) != alive {
+		return false
+	}
+	c.deaths.Add(1)
+	return true
+}
+
 func (c *chunk) visible(row uint32, at uint64) bool {
+	return c.deaths.Load() == 0 && c.youngest.Load() <= at || c.seen(row, at)
+}
+
+// seen looks at the versions of the row itself.
+func (c *chunk) seen(row uint32, at uint64) bool {
 	return c.born[row] <= at && at < c.died[row].Load()
 }
 

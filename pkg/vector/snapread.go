@@ -32,6 +32,7 @@ func ReadSnapshot(r io.Reader, c Config) (Index, uint64, error) {
 	}
 	t.base()
 	t.upper()
+	t.ix.graph.link.gauge.read(&t.b)
 	t.b.end()
 	if t.b.err != nil {
 		return nil, 0, t.b.err
@@ -139,14 +140,13 @@ func (t *thaw) row(c *chunk, row uint32, meta, life []byte) {
 		}
 	}
 	c.setMeta(row, rowMeta{scale: m[0], norm: m[1], err: m[2]})
-	c.born[row] = binary.LittleEndian.Uint64(life)
-	died := binary.LittleEndian.Uint64(life[8:])
-	c.died[row].Store(died)
+	c.setBorn(row, binary.LittleEndian.Uint64(life))
 	t.ix.raiseTop(c.born[row])
-	if died == alive {
-		t.ix.live.Add(1)
-	} else {
+	t.ix.live.Add(1)
+	if died := binary.LittleEndian.Uint64(life[8:]); died != alive {
+		c.setDied(row, died)
 		t.ix.raiseTop(died)
+		t.ix.live.Add(-1)
 	}
 }
 
@@ -277,6 +277,7 @@ func (t *thaw) finish() {
 		g.link.reach = max(g.link.reach, c.meta[row].norm)
 	}
 	g.link.blocks = t.blocks
+	g.setWidth()
 	g.nodes.Store(&t.links)
 	g.uppers.Store(t.uppers)
 	g.linked.Store(t.linked)

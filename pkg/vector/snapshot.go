@@ -16,9 +16,12 @@ import (
 //	     (length u16, id)*, codes
 //	links of level 0: 2m u32 per linked slot; of a twin: none, and its owner behind the end
 //	upper nodes: (slot u32, first block u32)*, then m u32 per block
+//	gauge: slot to be measured u32, slots measured u32, found by width: bytes of its last slots
+//
+// Format 1 had no gauge. It is not read any more: a snapshot holds nothing that rows do not.
 const (
 	snapshotMagic  = "inmemvec"
-	snapshotFormat = 1
+	snapshotFormat = 2
 )
 
 // frozen is what a snapshot holds: taken at once, written later.
@@ -30,19 +33,19 @@ type frozen struct {
 	uppers  uint32
 	nodes   *nodes
 	rows    *rows
+	gauge   gauge
 }
 
 // Snapshot implements Index.
 func (ix *slotIndex) Snapshot(version uint64) io.WriterTo {
 	f := &frozen{ix: ix, version: version}
+	ix.graph.mu.Lock() // the linker rests: what was measured is that of linked
+	defer ix.graph.mu.Unlock()
+	f.gauge = ix.graph.link.gauge
 	f.linked = ix.graph.linked.Load()
 	f.uppers, f.nodes = ix.graph.uppers.Load(), ix.graph.nodes.Load()
 	f.slots = ix.n.Load()
 	f.rows = ix.rows.Load()
-	// The linker may be at work on the slot after the last one that counts.
-	for f.uppers > 0 && uint32(f.nodes.slot(f.uppers-1, 1)) >= f.linked {
-		f.uppers--
-	}
 	return f
 }
 
@@ -70,6 +73,7 @@ func (f *frozen) WriteTo(w io.Writer) (int64, error) {
 			f.list(b, f.nodes.links(u, level), f.uppers)
 		}
 	}
+	f.gauge.write(b)
 	return b.end()
 }
 

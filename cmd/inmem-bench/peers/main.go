@@ -21,7 +21,9 @@ func engines() []engine.Engine {
 }
 
 // indexes are the peers of the group vector.
-func indexes() []vectors.Peer { return []vectors.Peer{coderPeer(), chromemPeer()} }
+func indexes() []vectors.Peer {
+	return append([]vectors.Peer{coderPeer(), chromemPeer()}, nativePeers()...)
+}
 
 func main() {
 	systems := workloads.Systems(engines()...)

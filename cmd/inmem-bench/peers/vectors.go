@@ -9,6 +9,7 @@ import (
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/vectors"
+	"github.com/inmem-db/inmem/pkg/vector"
 )
 
 // coderIndex is a graph of coder/hnsw with as many links as ours.
@@ -20,7 +21,7 @@ func coderPeer() vectors.Peer {
 		About: "coder/hnsw: a graph in memory, float32; its search ends at the first node that is no " +
 			"better",
 		Widths: []int{16, 64, 256},
-		New: func(int) (vectors.PeerIndex, error) {
+		New: func(int, int, vector.Metric) (vectors.PeerIndex, error) {
 			g := hnsw.NewGraph[int]()
 			g.M, g.Distance = 16, hnsw.CosineDistance
 			return coderIndex{g}, nil
@@ -51,7 +52,7 @@ func chromemPeer() vectors.Peer {
 	return vectors.Peer{
 		Name: "chromem", Version: engine.ModuleVersion("github.com/philippgille/chromem-go"),
 		About: "chromem-go: documents in memory, compared one by one by all processors",
-		New: func(int) (vectors.PeerIndex, error) {
+		New: func(int, int, vector.Metric) (vectors.PeerIndex, error) {
 			c, err := chromem.NewDB().CreateCollection("rows", nil, nil)
 			return chromemIndex{c}, err
 		},

@@ -4,12 +4,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/inmem-db/inmem/pkg/vector"
 )
 
 // Both find a row that is asked for by itself, and number rows as we do.
 func TestIndexesFindARow(t *testing.T) {
 	for _, p := range indexes() {
-		ix, err := p.New(3)
+		ix, err := p.New(3, 4, vector.Cosine)
 		require.NoError(t, err)
 		rows := [][]float32{{1, 0, 0}, {0, 2, 0}, {0, 0, 3}, {1, 1, 1}}
 		for i, v := range rows {

@@ -2,6 +2,7 @@ package vectors
 
 import (
 	"context"
+	"time"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 	"github.com/inmem-db/inmem/pkg/vector"
@@ -11,11 +12,23 @@ import (
 // database or a disk: what the database cannot be faster than, and what other indexes are.
 type bare struct {
 	measure.Fixture
-	cfg   measure.Config
-	src   source
-	set   *set
-	index vector.Index
-	truth [][]neighbour
+	cfg    measure.Config
+	src    source
+	set    *set
+	index  vector.Index
+	truths truths
+	built  measure.Metric
+}
+
+const (
+	aboutBare       = "find the 10 nearest rows in an index without a database"
+	aboutBareFilter = "find in an index alone the 10 nearest of "
+)
+
+// built is how fast an index was made, in processor time.
+func built(rows int, begun time.Duration) measure.Metric {
+	used := measure.ProcessorTime() - begun
+	return measure.Metric{Name: "built rows/CPU s", Value: float64(rows) / max(used.Seconds(), 1e-9)}
 }
 
 // kept is the share of rows that wait to be linked when the fixture is ready: how quickly that goes
@@ -28,7 +41,7 @@ func newBare(cfg measure.Config, src source) *bare {
 		Name:  "vector/bare/" + src.name,
 		Setup: b.setup,
 		Close: func() error {
-			b.set, b.index, b.truth = nil, nil, nil
+			b.set, b.index, b.truths = nil, nil, nil
 			return nil
 		},
 	}
@@ -45,13 +58,18 @@ func (b *bare) setup(ctx context.Context, _ string) (err error) {
 	if err != nil {
 		return err
 	}
+	b.truths = truths{}
+	begun := measure.ProcessorTime()
 	for i := range b.set.len() {
 		if _, err := b.index.Add(id(i), b.set.row(i), 1); err != nil {
 			return err
 		}
 	}
-	b.truth = b.set.truth(nil)
-	return b.linkTo(ctx, 0)
+	if err := b.linkTo(ctx, 0); err != nil {
+		return err
+	}
+	b.built = built(b.set.len(), begun)
+	return nil
 }
 
 // linkTo links until no more than so many rows wait.
@@ -71,37 +89,61 @@ func (b *bare) linkTo(ctx context.Context, waiting int) error {
 func (b *bare) search(ef int) measure.Workload {
 	return measure.Workload{
 		Name: "vector/bare/" + b.src.name + "/" + width(ef), Fixture: &b.Fixture,
-		About: "find the 10 nearest rows in an index without a database",
+		About: aboutBare,
 		Setup: func(context.Context, string) (*measure.Trial, error) {
-			e := &exam{set: b.set, truth: b.truth}
+			e := &exam{set: b.set, truth: b.truths.of(b.set, nil)}
 			if ef == 0 {
 				e.least = leastRecall
 			}
-			var found []vector.Hit
-			hits := make([]hit, 0, depth)
-			return &measure.Trial{
-				Op: func(_ context.Context, _, i int) error {
-					query := i % len(b.set.queries)
-					var err error
-					found, _, err = b.index.Search(found[:0], b.set.queries[query],
-						vector.SearchOptions{K: depth, At: 1, Ef: ef})
-					if err != nil {
-						return err
-					}
-					hits = hits[:0]
-					for _, f := range found {
-						hits = append(hits, hit{b.index.ID(f.Slot), f.Score})
-					}
-					return e.check(query, hits)
-				},
-				Check: func(context.Context, []int) error { return e.verdict() },
-				Metrics: func() []measure.Metric {
-					return []measure.Metric{e.metric(), {
-						Name: "bytes/row", Unit: "bytes",
-						Value: float64(b.index.Bytes()) / float64(b.index.Slots()),
-					}}
-				},
-			}, nil
+			return b.trial(e, vector.SearchOptions{K: depth, At: 1, Ef: ef}), nil
+		},
+	}
+}
+
+// filtered is a search with a filter: of one width, or as the planner has it.
+func (b *bare) filtered(by filter, ef int) measure.Workload {
+	return measure.Workload{
+		Name:    "vector/bare_filter/" + b.src.name + "/" + by.name + "/" + width(ef),
+		Fixture: &b.Fixture, About: aboutBareFilter + by.about,
+		Setup: func(context.Context, string) (*measure.Trial, error) {
+			e, pass := &exam{set: b.set, truth: b.truths.of(b.set, &by)}, by.allowed(b.set)
+			if ef == 0 {
+				e.least = leastRecall
+			}
+			allowed := vector.NewBitmap(b.set.len())
+			for row := range b.set.len() {
+				if pass(row) {
+					allowed.Add(vector.Slot(row))
+				}
+			}
+			return b.trial(e, vector.SearchOptions{K: depth, At: 1, Ef: ef, Allowed: allowed}), nil
+		},
+	}
+}
+
+// trial asks one query after the other.
+func (b *bare) trial(e *exam, o vector.SearchOptions) *measure.Trial {
+	var found []vector.Hit
+	hits := make([]hit, 0, depth)
+	return &measure.Trial{
+		Op: func(_ context.Context, _, i int) (err error) {
+			query := i % len(b.set.queries)
+			found, _, err = b.index.Search(found[:0], b.set.queries[query], o)
+			if err != nil {
+				return err
+			}
+			hits = hits[:0]
+			for _, f := range found {
+				hits = append(hits, hit{b.index.ID(f.Slot), f.Score})
+			}
+			return e.check(query, hits)
+		},
+		Check: func(context.Context, []int) error { return e.verdict() },
+		Metrics: func() []measure.Metric {
+			return []measure.Metric{e.metric(), b.built, {
+				Name: "bytes/row", Unit: "bytes",
+				Value: float64(b.index.Bytes()) / float64(b.index.Slots()),
+			}}
 		},
 	}
 }

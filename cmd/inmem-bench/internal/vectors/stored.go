@@ -24,7 +24,7 @@ type stored struct {
 	run  *inmem.Run
 	full uint64 // version of the last row
 
-	truths map[string][][]neighbour // by the name of the filter, "" for none
+	truths truths
 }
 
 func newStored(cfg measure.Config, src source) *stored {
@@ -52,7 +52,7 @@ func (s *stored) open(dir string) (*inmem.DB, error) {
 }
 
 func (s *stored) setup(ctx context.Context, dir string) (err error) {
-	s.dir, s.truths = filepath.Join(dir, "db"), map[string][][]neighbour{}
+	s.dir, s.truths = filepath.Join(dir, "db"), truths{}
 	if s.set, err = s.src.load(s.cfg.Seed); err != nil {
 		return err
 	}
@@ -139,14 +139,10 @@ func (s *stored) linked(ctx context.Context) error {
 
 // exam is a new one for a filter; nil for none.
 func (s *stored) exam(f *filter, least float64) *exam {
-	e, key := &exam{set: s.set, least: least}, ""
+	e := &exam{set: s.set, least: least, truth: s.truths.of(s.set, f)}
 	if f != nil {
-		e.allowed, key = f.allowed(s.set), f.name
+		e.allowed = f.allowed(s.set)
 	}
-	if s.truths[key] == nil {
-		s.truths[key] = s.set.truth(e.allowed)
-	}
-	e.truth = s.truths[key]
 	return e
 }
 

@@ -81,10 +81,8 @@ func of(cfg measure.Config, src source) []measure.Workload {
 	for _, ef := range widths {
 		all = append(all, s.search(ef))
 	}
-	for _, f := range filters {
-		if !f.clusters || !src.filed {
-			all = append(all, s.filtered(f))
-		}
+	for _, f := range filtersOf(src) {
+		all = append(all, s.filtered(f))
 	}
 	all = append(all, s.viewed(), s.upsert())
 	if cfg.Mode != inmem.None.String() { // there would be nothing on disk
@@ -94,6 +92,11 @@ func of(cfg measure.Config, src source) []measure.Workload {
 	all = append(all, b.search(0))
 	for _, ef := range widths {
 		all = append(all, b.search(ef))
+	}
+	for _, f := range filtersOf(src) {
+		for _, ef := range append([]int{0}, widths...) {
+			all = append(all, b.filtered(f, ef))
+		}
 	}
 	return append(all, b.link())
 }

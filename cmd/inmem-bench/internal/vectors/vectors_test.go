@@ -46,14 +46,19 @@ func TestEveryWorkloadRuns(t *testing.T) {
 			require.GreaterOrEqual(t, m.Value, 50.0, r.Name)
 		}
 	}
-	require.Equal(t, strings.Fields(`vector/search/default
+	expected := strings.Fields(`vector/search/default
 		vector/search/ef_10 vector/search/ef_16 vector/search/ef_32
 		vector/search/ef_64 vector/search/ef_128 vector/search/ef_256
 		vector/filter/50_percent vector/filter/10_percent vector/filter/1_percent
 		vector/filter/10_percent_corr vector/search_view vector/upsert vector/reopen
 		vector/bare/default vector/bare/ef_10 vector/bare/ef_16 vector/bare/ef_32
-		vector/bare/ef_64 vector/bare/ef_128 vector/bare/ef_256
-		vector/link`), names)
+		vector/bare/ef_64 vector/bare/ef_128 vector/bare/ef_256`)
+	for _, f := range filters {
+		for _, ef := range append([]int{0}, widths...) {
+			expected = append(expected, "vector/bare_filter/"+f.name+"/"+width(ef))
+		}
+	}
+	require.Equal(t, append(expected, "vector/link"), names)
 	for _, w := range of(config("none"), small) {
 		require.NotContains(t, w.Name, "reopen", "nothing is on disk")
 	}
@@ -178,8 +183,8 @@ func (p *slowPeer) Search(_ context.Context, dst []int, q []float32, _, _ int) (
 }
 
 func TestPeersAreCounted(t *testing.T) {
-	p := Peer{Name: "slow", Widths: []int{32}, New: func(dim int) (PeerIndex, error) {
-		require.Equal(t, 32, dim)
+	p := Peer{Name: "slow", Widths: []int{32}, New: func(dim, rows int, m vector.Metric) (PeerIndex, error) {
+		require.Equal(t, []any{32, 300, vector.Cosine}, []any{dim, rows, m})
 		return &slowPeer{}, nil
 	}}
 	small := synthetic("32/300", 300, 5, 32, vector.Cosine, short)
