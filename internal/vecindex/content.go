@@ -114,7 +114,32 @@ func (c *content) add(id string, vec []float32, version uint64) (vector.Slot, er
 		rows = &rowIndex{made}
 		c.rows.Store(rows)
 	}
-	return rows.Add(id, vec, version)
+	slot, err := rows.Add(id, vec, version)
+	if err == nil && slot%fitEvery == 0 {
+		err = c.fit()
+	}
+	return slot, err
+}
+
+// fitEvery is how many rows are added between two looks at how much memory they take.
+const fitEvery = 1024
+
+// fit leaves the vectors to the rows if the contents alone take more than all may: a collection
+// that does not fit is not read into memory first.
+func (c *content) fit() error {
+	if rows := c.rows.Load(); rows.Config().Compact || rows.Bytes() <= c.owner.budget {
+		return nil
+	}
+	return c.compact()
+}
+
+// compact leaves the vectors to the rows: searches read those that they rank.
+func (c *content) compact() error {
+	rows := c.rows.Load()
+	if rows == nil || rows.Config().Compact {
+		return nil
+	}
+	return rows.Compact()
 }
 
 // apply applies one commit. It may be done twice: an error leaves the commit half done.

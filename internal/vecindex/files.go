@@ -190,7 +190,11 @@ func (c *content) confirm(ctx context.Context) error {
 			return err
 		}
 		c.room = vec
-		found++
+		if found++; found%fitEvery == 0 {
+			if err := c.fit(); err != nil {
+				return err
+			}
+		}
 		return rows.Restore(slot, vec)
 	})
 	if err == nil && found != rows.Live() {

@@ -29,6 +29,7 @@ type index struct {
 	heir    atomic.Pointer[content] // changed under the gate: see renew
 	broken  atomic.Bool             // the worker met an error: it lets the index be
 
+	budget     int64       // Options.Budget
 	least      int         // slots that are worth a file
 	unwritable atomic.Bool // its file could not be written
 }
@@ -46,7 +47,7 @@ func newIndex(
 	m *Manager, k indexKey, s *backend.Scope, fork uint64, config vector.Config,
 ) *index {
 	x := &index{b: m.b, grown: &m.grown, key: k, scope: s, fork: fork, config: config,
-		gate: make(chan struct{}, 1), least: m.least}
+		gate: make(chan struct{}, 1), budget: m.budget, least: m.least}
 	x.gate <- struct{}{}
 	return x
 }
@@ -92,6 +93,22 @@ func (x *index) resize(c *content) {
 	if more := size - x.bytes.Swap(size); more > 0 {
 		x.grown.Add(more)
 	}
+}
+
+// compact leaves the vectors to the rows, and returns how many bytes that gives back.
+func (x *index) compact() int64 {
+	before := x.bytes.Load()
+	c := x.content.Load()
+	for _, some := range []*content{c, x.heir.Load()} {
+		if some != nil && some.compact() != nil {
+			return 0
+		}
+	}
+	if c == nil {
+		return 0
+	}
+	x.resize(c)
+	return before - x.bytes.Load()
 }
 
 // enter takes the gate, or reports that ctx was done first.

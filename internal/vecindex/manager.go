@@ -1,7 +1,10 @@
 package vecindex
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -14,8 +17,9 @@ const defaultBudget = 1 << 30
 
 // Options configure a Manager. Zero fields are defaults.
 type Options struct {
-	// Budget is how many bytes all indexes may take; 1 GiB. Beyond it those that were not searched
-	// for longest are dropped, all but the one in use.
+	// Budget is how many bytes all indexes may take; 1 GiB. Beyond it indexes leave the float32
+	// vectors to the rows, those that were not searched for longest first; and then these are
+	// dropped, all but the one in use.
 	Budget int64
 
 	leastFile int // slots that are worth a file (tests); 0: the default
@@ -142,8 +146,8 @@ func (m *Manager) forget(x *index) {
 	}
 }
 
-// shrink drops what was not used for longest while all together take more than the budget. It
-// counts only when much was added since the last time.
+// shrink makes compact, and then drops, what was not used for longest while all together take more
+// than the budget. It counts only when much was added since the last time.
 func (m *Manager) shrink() {
 	if m.grown.Load() <= m.budget/64 {
 		return
@@ -155,18 +159,22 @@ func (m *Manager) shrink() {
 	for _, x := range m.indexes {
 		total += x.bytes.Load()
 	}
-	for total > m.budget && len(m.indexes) > 1 {
-		var oldest *index
-		newest := m.clock.Load()
-		for _, x := range m.indexes {
-			if x.used.Load() < newest && (oldest == nil || x.used.Load() < oldest.used.Load()) {
-				oldest = x
-			}
+	if total <= m.budget {
+		return
+	}
+	byUse := slices.SortedFunc(maps.Values(m.indexes), func(a, b *index) int {
+		return cmp.Compare(a.used.Load(), b.used.Load())
+	})
+	for _, x := range byUse {
+		if total > m.budget {
+			total -= x.compact()
 		}
-		if oldest == nil {
-			return
+	}
+	newest := m.clock.Load()
+	for _, x := range byUse {
+		if total > m.budget && x.used.Load() < newest && len(m.indexes) > 1 {
+			total -= x.bytes.Load()
+			delete(m.indexes, x.key)
 		}
-		total -= oldest.bytes.Load()
-		delete(m.indexes, oldest.key)
 	}
 }

@@ -70,16 +70,34 @@ func (m *Manager) search(
 			Run: c.Scope.Record, Version: at, Earliest: earliest,
 		}
 	}
+	r, parts, err := m.searchOnce(ctx, c, at, q)
+	if parts != nil && (errors.Is(err, backend.ErrScopeGone) || errors.Is(err, backend.ErrPruned)) {
+		// What is in memory is still of an ancestor that is gone, and its rows cannot be read any
+		// more. Without it the search finds out where its own come from now.
+		for _, p := range parts {
+			m.forget(p.content.owner)
+		}
+		r, _, err = m.searchOnce(ctx, c, at, q)
+	}
+	return r, err
+}
+
+// searchOnce searches the indexes, which it returns; nil if the rows were read instead.
+func (m *Manager) searchOnce(
+	ctx context.Context, c *Collection, at uint64, q *Query,
+) (Result, []part, error) {
 	parts, err := m.settledParts(ctx, c, at)
 	if err != nil {
-		return Result{}, err
+		return Result{}, nil, err
 	}
 	m.shrink()
 	m.pokeFor(parts)
 	if parts == nil {
-		return m.scan(ctx, c, at, q)
+		r, err := m.scan(ctx, c, at, q)
+		return r, nil, err
 	}
-	return m.searchParts(ctx, parts, q)
+	r, err := m.searchParts(ctx, parts, q)
+	return r, parts, err
 }
 
 // pokeFor starts the worker if it has something to do for one of the parts.

@@ -7,7 +7,7 @@ import (
 
 // Index holds versions of vectors in slots and finds the nearest ones to a query, as of a version.
 //
-// Add, Kill, Restore and Find are for one writer (they take a lock, so that a mistake there cannot
+// Add, Kill, Restore, Compact and Find are for one writer (they take a lock, so that a mistake there cannot
 // break anything); Link for one goroutine in the background; everything else for any number of
 // goroutines at once, beside those, without waiting for them. A search sees every row whose Add,
 // and every death whose Kill, had returned when it began.
@@ -35,6 +35,11 @@ type Index interface {
 	// was read, so that searches need not fetch it. Errors: codec.ErrInvalidArgument for a slot that
 	// is not there, and those of CheckVector. A compact index ignores it.
 	Restore(slot Slot, vec []float32) error
+
+	// Compact makes the index a compact one, for good, as if it had been made with Config.Compact:
+	// the float32 rows leave memory, and those that a search ranks are fetched. Error:
+	// codec.ErrInvalidArgument for an index without Config.Fetch.
+	Compact() error
 
 	// Find returns the slot of an id that was added last, if it lives. The first call makes a table of
 	// all slots (about 8 bytes each), which Add keeps from then on.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -158,6 +159,23 @@ func TestCompact(t *testing.T) {
 		require.Equal(t, full.Bytes()-4*24*1024, compact.Bytes())
 		require.NoError(t, compact.Restore(0, data[0]))
 		require.Equal(t, full.Bytes()-4*24*1024, compact.Bytes())
+
+		// An index becomes compact at any time, beside searches, and says so.
+		full.(*slotIndex).config.Fetch = c.Fetch
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			for range 20 {
+				sameAnswers(t, full, compact)
+			}
+		})
+		require.False(t, full.Config().Compact)
+		require.NoError(t, full.Compact())
+		wait.Wait()
+		require.True(t, full.Config().Compact)
+		require.Equal(t, compact.Bytes(), full.Bytes())
+		fresh, _, err := full.Rebuild(t.Context(), 700)
+		require.NoError(t, err)
+		require.True(t, fresh.Config().Compact)
 
 		broken := fmt.Errorf("no row")
 		compact.(*slotIndex).config.Fetch = func(string, uint64, []float32) error { return broken }

@@ -6,7 +6,7 @@ import (
 
 // Rebuild implements Index.
 func (ix *slotIndex) Rebuild(ctx context.Context, horizon uint64) (Index, []Slot, error) {
-	fresh, err := New(ix.config)
+	fresh, err := New(ix.Config())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -48,7 +48,7 @@ func (ix *slotIndex) copyRow(from *chunk, row uint32, id string) (Slot, error) {
 	copy(c.code(at, dim), from.code(row, dim))
 	c.setMeta(at, from.meta[row])
 	c.setBorn(at, from.born[row])
-	if vec := from.vector(row, dim); vec != nil {
+	if vec := from.vector(row, dim); vec != nil && !ix.compact.Load() {
 		ix.keep(c, at, vec)
 	}
 	ix.publish(slot, from.born[row])

@@ -19,6 +19,8 @@ type slotIndex struct {
 	rows atomic.Pointer[rows]
 	n    atomic.Uint32 // slots published; loaded before rows, which then cover them
 
+	compact atomic.Bool // Config.Compact, which may come later
+
 	live  atomic.Int64
 	top   atomic.Uint64 // greatest version of a birth or a death
 	bytes atomic.Int64
@@ -38,6 +40,7 @@ func New(c Config) (Index, error) {
 		return nil, err
 	}
 	ix := &slotIndex{config: c}
+	ix.compact.Store(c.Compact)
 	ix.pool.New = func() any { return new(searcher) }
 	ix.rows.Store(&rows{})
 	ix.graph.init(c)
@@ -45,7 +48,27 @@ func New(c Config) (Index, error) {
 }
 
 // Config implements Index.
-func (ix *slotIndex) Config() Config { return ix.config }
+func (ix *slotIndex) Config() Config {
+	c := ix.config
+	c.Compact = ix.compact.Load()
+	return c
+}
+
+// Compact implements Index.
+func (ix *slotIndex) Compact() error {
+	if ix.config.Fetch == nil {
+		return invalid("a compact index needs a fetch function")
+	}
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	ix.compact.Store(true)
+	for _, c := range ix.rows.Load().chunks {
+		if vecs := c.vecs.Swap(nil); vecs != nil {
+			ix.bytes.Add(-4 * int64(len(*vecs)))
+		}
+	}
+	return nil
+}
 
 // Add implements Index.
 func (ix *slotIndex) Add(id string, vec []float32, born uint64) (Slot, error) {
@@ -66,7 +89,7 @@ func (ix *slotIndex) Add(id string, vec []float32, born uint64) (Slot, error) {
 	held(ix.config.Metric, own)
 	c.setMeta(row, quantise(code, own))
 	c.setBorn(row, born)
-	if !ix.config.Compact {
+	if !ix.compact.Load() {
 		ix.keep(c, row, own)
 	}
 	ix.publish(slot, born)
@@ -166,7 +189,7 @@ func (ix *slotIndex) Restore(slot Slot, vec []float32) error {
 		return fmt.Errorf("restore slot %d: %w", slot, invalid("there are %d slots", ix.n.Load()))
 	}
 	c, row := ix.rows.Load().at(slot)
-	if ix.config.Compact || c.vector(row, ix.config.Dim) != nil {
+	if ix.compact.Load() || c.vector(row, ix.config.Dim) != nil {
 		return nil
 	}
 	own := append(make([]float32, 0, 512), vec...)

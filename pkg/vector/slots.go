@@ -93,11 +93,12 @@ func (c *chunk) code(row uint32, dim int) []int8 {
 
 // vector returns the float32 row as held, nil if it is not in memory.
 func (c *chunk) vector(row uint32, dim int) []float32 {
-	if c.held[row>>5].Load()>>(row&31)&1 == 0 {
+	vecs := c.vecs.Load()
+	if vecs == nil || c.held[row>>5].Load()>>(row&31)&1 == 0 {
 		return nil
 	}
 	at := int(row) * dim
-	return (*c.vecs.Load())[at : at+dim : at+dim]
+	return (*vecs)[at : at+dim : at+dim]
 }
 
 // keep puts a float32 row into memory. Only the writer calls it.
