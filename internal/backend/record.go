@@ -142,13 +142,17 @@ const (
 	Expire
 )
 
+// MaxEncoded is the greatest size of an encoded value in bytes: the limit of codec is on the
+// content, and the head of a text or of bytes takes up to 9.
+const MaxEncoded = codec.MaxValueSize + 9
+
 // Write is one entry of a write set. A request holds at most one per key.
 type Write struct {
 	Scope     *Scope
 	Primitive codec.Primitive
 	Key       string
 	Op        Op
-	Value     []byte // Put: the encoded value, without envelope
+	Value     []byte // Put: the encoded value, without envelope, at most MaxEncoded bytes
 	Expiry    int64  // Put: absolute deadline in Unix nanoseconds, 0 for none
 	Stamp     uint64 // Expire: the version of the write that expired
 }

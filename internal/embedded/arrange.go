@@ -99,9 +99,9 @@ func (p *plan) checkWrite(i int) error {
 	switch {
 	case i > 0 && w.sameKey(p.writes[i-1].Write):
 		return fmt.Errorf("%w: %s is written twice in one request", codec.ErrInvalidArgument, key())
-	case len(w.Value) > codec.MaxValueSize:
+	case len(w.Value) > backend.MaxEncoded:
 		return fmt.Errorf("%w: %s: value of %d bytes, limit %d", codec.ErrTooLarge, key(),
-			len(w.Value), codec.MaxValueSize)
+			len(w.Value), backend.MaxEncoded)
 	case w.Op < backend.Put || w.Op > backend.Expire:
 		return fmt.Errorf("%w: %s: operation %d", codec.ErrInvalidArgument, key(), w.Op)
 	case w.isScopeRecord() && w.Op == backend.Put:

@@ -131,7 +131,12 @@ var keyChecks = []Check{
 	{"value-too-large-is-refused", func(w *world) {
 		s := w.scope()
 		write := put(s, "k", "")
-		write.Value = make([]byte, codec.MaxValueSize+1024)
+		write.Value = make([]byte, backend.MaxEncoded)
+		w.commit(write)
+		require.Len(w, w.get(s, "k").Value, backend.MaxEncoded)
+		s = w.scope()
+		write = put(s, "k", "")
+		write.Value = make([]byte, backend.MaxEncoded+1)
 		_, err := w.b.Commit(w.ctx, &backend.Request{Writes: []backend.Write{write}})
 		require.ErrorIs(w, err, codec.ErrTooLarge)
 		w.wantAbsent(s, "k")

@@ -93,9 +93,9 @@ func checkForm(r *backend.Request) error {
 		if w.Op < backend.Put || w.Op > backend.Expire {
 			return fmt.Errorf("write of %s: unknown op %d: %w", name, w.Op, codec.ErrInvalidArgument)
 		}
-		if len(w.Value) > maxEncoded {
+		if len(w.Value) > backend.MaxEncoded {
 			return fmt.Errorf("write of %s: value of %d bytes, limit %d: %w",
-				name, len(w.Value), maxEncoded, codec.ErrTooLarge)
+				name, len(w.Value), backend.MaxEncoded, codec.ErrTooLarge)
 		}
 		k := keyOf(w.Scope, w.Primitive, w.Key)
 		if seen[k] {
@@ -105,10 +105,6 @@ func checkForm(r *backend.Request) error {
 	}
 	return nil
 }
-
-// maxEncoded is the greatest encoded value: codec's limit is on the content, and the head of a text
-// takes up to 9 bytes.
-const maxEncoded = codec.MaxValueSize + 9
 
 // encodeEvents makes the records of events, without what their place in the order decides.
 func encodeEvents(appends []backend.Append) ([][]byte, error) {

@@ -132,7 +132,8 @@ func (k *killer) inspect(t *testing.T, round int) {
 	value := fmt.Sprint(round)
 	version := put(t, run.KV(), "parent", value)
 	require.GreaterOrEqual(t, version, db.Recovery().Next)
-	k.known.state[write{Run: run.ID(), Key: "parent"}.place()] = cell{value: value, versions: []uint64{version}}
+	k.known.state[write{Run: run.ID(), Key: "parent"}.place()] =
+		cell{value: value, versions: []uint64{version}}
 	k.known.greater = version
 	places := k.known.places()
 	before := look(t, db, places)

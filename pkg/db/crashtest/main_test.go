@@ -162,8 +162,6 @@ var say = func() func(v any) {
 	}
 }()
 
-func long() bool { return os.Getenv("INMEM_LONG") != "" }
-
 // roundsEnv is how many rounds of killing to make, in all modes together.
 const roundsEnv = "INMEM_CRASH_ROUNDS"
 

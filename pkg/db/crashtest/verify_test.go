@@ -13,7 +13,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/primitives/kv"
 )
 
-// found is what a database holds: all keys that the ledger knows, and all that scans and lists show.
+// found is what a database holds: all keys that the ledger knows, and all that scans and lists
+// show.
 type found struct {
 	entries map[place]kv.Entry
 	scanned map[place]string

@@ -1,4 +1,4 @@
-package crashtest
+package citizentest
 
 import (
 	"strings"

@@ -1,7 +1,6 @@
-package crashtest
+package citizentest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,10 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/inmem-db/inmem/pkg/codec"
 	inmem "github.com/inmem-db/inmem/pkg/db"
@@ -24,7 +21,7 @@ func TestReopenLargest(t *testing.T) {
 	o := &inmem.Options{MemoryBudget: 4 << 20}
 	db := open(t, dir, o)
 	run := begin(t, db)
-	data := make([]byte, codec.MaxValueSize-16)
+	data := make([]byte, codec.MaxValueSize)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := 0; i < len(data); i += 8 {
 		data[i] = byte(rng.Uint32())
@@ -95,13 +92,7 @@ func TestReopenLargestTransaction(t *testing.T) {
 
 // Thousands of runs in one database, found again after a restart.
 func TestReopenManyRuns(t *testing.T) {
-	many := 2_000
-	if long() {
-		many = 10_000
-	}
-	if testing.Short() {
-		many = 500
-	}
+	many := size(10_000, 10_000, 1_000)
 	dir := t.TempDir()
 	o := &inmem.Options{MemoryBudget: 2 << 20}
 	db := open(t, dir, o)
@@ -162,101 +153,6 @@ func TestReopenNoFreeSpace(t *testing.T) {
 	require.NoError(t, err)
 	put(t, run.KV(), "k", "w")
 	require.NoError(t, db.Close())
-}
-
-// calls are all operations that may wait or fail, each on a database, a run and a context.
-func calls(db *inmem.DB, run *inmem.Run) map[string]func(context.Context) error {
-	kv, one := run.KV(), inmem.Int(1)
-	version := func(_ uint64, err error) error { return err }
-	type c = context.Context
-	return map[string]func(context.Context) error{
-		"put":    func(c c) error { return version(kv.Put(c, "x", one)) },
-		"ttl":    func(c c) error { return version(kv.PutWithTTL(c, "x", one, 1)) },
-		"delete": func(c c) error { _, err := kv.Delete(c, "k"); return err },
-		"cas":    func(c c) error { return version(kv.CAS(c, "new", 0, one)) },
-		"update": func(c c) error {
-			return version(run.Update(c, func(tx *inmem.Tx) error {
-				return version(tx.KV().Put(c, "x", one))
-			}))
-		},
-		"update-db": func(c c) error {
-			return version(db.Update(c, func(tx *inmem.Tx) error {
-				return version(tx.On(run).KV().Put(background, "x", one))
-			}))
-		},
-		"view": func(c c) error {
-			return run.View(c, func(v *inmem.View) error {
-				_, err := v.KV().Exists(c, "k")
-				return err
-			})
-		},
-		"view-db": func(c c) error {
-			return db.View(c, func(v *inmem.View) error {
-				_, err := v.On(run).KV().Exists(c, "k")
-				return err
-			})
-		},
-		"begin":     func(c c) error { _, err := run.Begin(c, inmem.TxOptions{}); return err },
-		"begin-run": func(c c) error { _, err := db.BeginRun(c, inmem.RunOptions{}); return err },
-		"end":       func(c c) error { return run.End(c, inmem.Completed) },
-		"flush":     db.Flush,
-	}
-}
-
-// A context that is done beforehand: every operation says so, at once, and does nothing.
-func TestCancelledEverywhere(t *testing.T) {
-	db := open(t, t.TempDir(), nil)
-	run := begin(t, db)
-	put(t, run.KV(), "k", "v")
-	version := db.Version()
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
-	defer cancel()
-	for name, call := range calls(db, run) {
-		err := call(cancelled)
-		require.ErrorIs(t, err, inmem.ErrCanceled, name)
-		require.ErrorIs(t, err, context.Canceled, name)
-		err = call(late)
-		require.ErrorIs(t, err, inmem.ErrTimeout, name)
-		require.ErrorIs(t, err, context.DeadlineExceeded, name)
-	}
-	require.Equal(t, version, db.Version())
-	require.Zero(t, db.Metrics().Active)
-	put(t, run.KV(), "k", "alive")
-	require.ErrorIs(t, db.WaitDurable(t.Context(), db.Version()+1), inmem.ErrInvalidArgument)
-}
-
-// Handles that outlive their database answer ErrClosed to everything, and never panic.
-func TestClosedHandles(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	dir := t.TempDir()
-	db := open(t, dir, nil)
-	run := begin(t, db)
-	put(t, run.KV(), "k", "v")
-	tx, err := run.Begin(t.Context(), inmem.TxOptions{})
-	require.NoError(t, err)
-	_, err = tx.KV().Put(t.Context(), "k", inmem.Int(1))
-	require.NoError(t, err)
-	next := run.KV().Scan(t.Context(), inmem.ScanOptions{})
-	require.NoError(t, db.Close())
-	require.NoError(t, db.Close())
-	for name, call := range calls(db, run) {
-		require.ErrorIs(t, call(t.Context()), inmem.ErrClosed, name)
-	}
-	_, err = tx.Commit(t.Context())
-	require.ErrorIs(t, err, inmem.ErrClosed)
-	require.ErrorIs(t, tx.Rollback(), inmem.ErrTxnDone)
-	for _, err := range next {
-		require.ErrorIs(t, err, inmem.ErrClosed)
-	}
-	_, _, err = run.KV().Get(t.Context(), "absent")
-	require.ErrorIs(t, err, inmem.ErrClosed)
-	_, err = run.Info(t.Context())
-	require.ErrorIs(t, err, inmem.ErrClosed)
-	_, err = db.Run(t.Context(), run.ID())
-	require.ErrorIs(t, err, inmem.ErrClosed)
-	_ = db.Metrics()
 }
 
 // A function that panics, ends its goroutine, or fails leaves nothing behind.

@@ -1,11 +1,9 @@
-package crashtest
+package citizentest
 
 import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -99,53 +97,9 @@ func closeUnderLoad(t *testing.T, mode inmem.Durability) {
 	require.NoError(t, db.Close())
 }
 
-// An open that fails leaves neither goroutines nor the lock.
-func TestDamageFailedOpenLeavesNothing(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	dir := t.TempDir()
-	db := open(t, dir, nil)
-	run := begin(t, db)
-	put(t, run.KV(), "k", "v")
-	require.NoError(t, db.Close())
-	whole := files(t, dir)
-	for name := range whole {
-		for _, spoil := range []func(string) error{
-			os.Remove,
-			func(path string) error { return os.Truncate(path, int64(len(whole[name])/2)) },
-			func(path string) error { return os.WriteFile(path, []byte("rubbish"), 0o600) },
-		} {
-			require.NoError(t, spoil(filepath.Join(dir, name)))
-			if db, err := inmem.Open(dir, nil); err == nil {
-				require.NoError(t, db.Close())
-			} else {
-				require.True(t, errors.Is(err, inmem.ErrCorrupt) || errors.Is(err, inmem.ErrFormat), err)
-			}
-			entries, err := os.ReadDir(dir)
-			require.NoError(t, err)
-			for _, e := range entries {
-				require.NoError(t, os.Remove(filepath.Join(dir, e.Name())))
-			}
-			for n, data := range whole {
-				require.NoError(t, os.WriteFile(filepath.Join(dir, n), []byte(data), 0o600))
-			}
-		}
-	}
-	db = open(t, dir, nil)
-	run, err := db.Run(t.Context(), run.ID())
-	require.NoError(t, err)
-	require.Equal(t, "v", get(t, run.KV(), "k"))
-	require.NoError(t, db.Close())
-}
-
 // Transactions that are begun, written to and dropped, while others commit: memory stays flat.
 func TestAbandonedUnderLoad(t *testing.T) {
-	many := 20_000
-	if long() {
-		many = 100_000
-	}
-	if testing.Short() {
-		many = 5_000
-	}
+	many := size(100_000, 20_000, 5_000)
 	db := open(t, t.TempDir(), &inmem.Options{MemoryBudget: 8 << 20})
 	run := begin(t, db)
 	put(t, run.KV(), "k", "v")
@@ -171,20 +125,10 @@ func TestAbandonedUnderLoad(t *testing.T) {
 	require.False(t, ok)
 }
 
-func heap() uint64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
 // R011, R043: data twenty times the memory budget, under overwrites and deletes, reads, scans and
 // transactions, agrees with a model, in bounded memory, also after a restart.
 func TestReopenTwentyTimesTheBudget(t *testing.T) {
-	budget := int64(1 << 20)
-	if long() {
-		budget = 4 << 20
-	}
+	budget := int64(size(4<<20, 1<<20, 1<<20))
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	m := &beyond{rng: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), model: map[string]string{}}
@@ -207,7 +151,7 @@ func TestReopenTwentyTimesTheBudget(t *testing.T) {
 		size += int64(len(k) + len(v))
 	}
 	// The rest: Pebble's buffers and cache, the model itself, a margin.
-	require.Less(t, int64(heap()), int64(before)+2*budget+3*size+64<<20)
+	require.Less(t, heap(), before+2*budget+3*size+64<<20)
 	m.compareAll(t)
 	require.NoError(t, m.db.Close())
 	m.db = open(t, m.dir, m.options)
