@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,8 @@ import (
 const (
 	manifestPrefix = "MANIFEST-"
 	markerPrefix   = "marker.manifest."
+	formatPrefix   = "marker.format-version."
+	optionsPrefix  = "OPTIONS-"
 )
 
 // checkFiles verifies that the files which the sentinel vouches for are there and whole.
@@ -29,7 +32,14 @@ func checkFiles(fs vfs.FS, dir string, s sentinel) error {
 	if s.State == stateCreating {
 		return nil // creation did not come to its end: there is nothing to vouch for
 	}
-	name, err := currentManifest(fs, dir)
+	names, err := fs.List(dir)
+	if err != nil {
+		return err
+	}
+	name, err := newestMarked(names)
+	if err == nil {
+		err = checkNames(names, s)
+	}
 	if err != nil {
 		return err
 	}
@@ -60,6 +70,11 @@ func currentManifest(fs vfs.FS, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return newestMarked(names)
+}
+
+// newestMarked finds the MANIFEST of the newest marker among the names of files.
+func newestMarked(names []string) (string, error) {
 	var newest uint64
 	var current string
 	for _, n := range names {
@@ -81,6 +96,60 @@ func currentManifest(fs vfs.FS, dir string) (string, error) {
 			codec.ErrCorrupt, markerPrefix+"*")
 	}
 	return current, nil
+}
+
+// checkNames demands the files that Pebble would do without, at the cost of what was in them.
+func checkNames(names []string, s sentinel) error {
+	if !slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, formatPrefix) }) {
+		return fmt.Errorf("%w: file %s: missing, with it the format of all files",
+			codec.ErrCorrupt, formatPrefix+"*")
+	}
+	if s.State != stateOpen {
+		return nil // which commits there must be is known
+	}
+	var newest uint64
+	for _, n := range names {
+		if number, ok := strings.CutSuffix(n, ".log"); ok {
+			found, _ := strconv.ParseUint(number, 10, 64) // 0 is no log of Pebble's
+			newest = max(newest, found)
+		}
+	}
+	if newest < s.Log {
+		return fmt.Errorf("%w: file %06d.log: missing, with it the newest commits; the newest log "+
+			"found is %06d.log", codec.ErrCorrupt, s.Log, newest)
+	}
+	return nil
+}
+
+// checkOptions finds out whether it is the OPTIONS file that keeps Pebble from opening, for Pebble
+// does not say so. Nothing else is ever read from it.
+func (d *DB) checkOptions() error {
+	names, err := d.opts.FS.List(d.opts.Dir)
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range slices.Backward(names) {
+		if !strings.HasPrefix(name, optionsPrefix) {
+			continue
+		}
+		f, err := d.opts.FS.Open(d.opts.FS.PathJoin(d.opts.Dir, name))
+		if err != nil {
+			return err
+		}
+		data, err := io.ReadAll(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		o := d.pebbleOptions(true)
+		o.EnsureDefaults()
+		if err := o.CheckCompatibility(d.opts.Dir, string(data)); err != nil {
+			return fmt.Errorf("%w: file %s: %s; nothing is lost without that file",
+				codec.ErrCorrupt, name, firstLine(err))
+		}
+		return nil
+	}
+	return nil
 }
 
 func manifestNumber(name string) (uint64, error) {

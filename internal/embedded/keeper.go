@@ -122,6 +122,7 @@ func (k *keeper) writeLocked(s sentinel) error {
 			s.ManifestSize = f.size
 		}
 	}
+	s.Log = k.db.marks.log.Load()
 	if err := writeSentinel(k.db.fs, k.db.opts.Dir, s); err != nil {
 		k.db.setFault("write "+sentinelName, err)
 		return k.db.fault.err()

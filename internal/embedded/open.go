@@ -200,7 +200,7 @@ func (d *DB) rehearse(s sentinel) error {
 	o.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
 	store, err := openPebble(d.opts.Dir, o)
 	if err != nil {
-		return nameOpenError(err)
+		return d.openFailed(err)
 	}
 	d.store = store
 	err = d.verify(s)
@@ -227,13 +227,13 @@ func (d *DB) replay(s sentinel) error {
 	}()
 	select {
 	case err := <-opened:
-		return nameOpenError(err)
+		return d.openFailed(err)
 	case <-d.fs.openFailed:
 	}
 	// Pebble flushes what it replayed, and tries a failing flush again for ever.
 	select {
 	case err := <-opened:
-		return nameOpenError(err)
+		return d.openFailed(err)
 	case <-time.After(openPatience):
 		go func() {
 			if <-opened == nil {
@@ -249,6 +249,22 @@ func (d *DB) replay(s sentinel) error {
 // openPatience is how long Open waits for Pebble once an operation has failed.
 const openPatience = 3 * time.Second
 
+// openFailed says why Pebble does not open.
+func (d *DB) openFailed(err error) error {
+	if err == nil {
+		return nil
+	}
+	if damaged := d.checkOptions(); errors.Is(damaged, codec.ErrCorrupt) {
+		return damaged
+	}
+	err = nameOpenError(err)
+	if errors.Is(err, codec.ErrCorrupt) && strings.Contains(err.Error(), os.ErrNotExist.Error()) {
+		err = fmt.Errorf("%w (or %s* and %s* are older than the tables)", err, markerPrefix,
+			manifestPrefix)
+	}
+	return err
+}
+
 // nameOpenError tells a failing disk from damage: what the operating system refuses is the disk,
 // and whatever else Pebble stumbles over, a file that is missing among it, is damage.
 func nameOpenError(err error) error {
@@ -261,7 +277,12 @@ func nameOpenError(err error) error {
 	case errors.As(err, &path), errors.As(err, &errno):
 		return fmt.Errorf("%w: %w", backend.ErrStorage, err)
 	}
-	return fmt.Errorf("%w: %s", codec.ErrCorrupt, firstLine(err))
+	text := firstLine(err)
+	var more interface{ ErrorDetail() string }
+	if errors.As(err, &more) { // such as which log, and where in it
+		text += ": " + more.ErrorDetail()
+	}
+	return fmt.Errorf("%w: %s", codec.ErrCorrupt, text)
 }
 
 // verify finds the newest commit and checks that none before it is missing. It changes nothing.
@@ -272,9 +293,9 @@ func (d *DB) verify(s sentinel) error {
 	last := d.order.commit
 	d.report.Last = last
 	switch {
-	case s.State == stateClean && last != s.Durable:
-		return fmt.Errorf("%w: the newest commit is %d, but the database was closed with %d",
-			codec.ErrCorrupt, last, s.Durable)
+	case s.State == stateClean && last > s.Durable:
+		return fmt.Errorf("%w: file %s: an old copy: the newest commit is %d, but by it the database "+
+			"was closed with %d", codec.ErrCorrupt, sentinelName, last, s.Durable)
 	case last < s.Durable:
 		return fmt.Errorf("%w: the newest commit is %d, but %d was on stable storage: %s, or a "+
 			"table", codec.ErrCorrupt, last, s.Durable, d.logSuspect())
@@ -282,7 +303,30 @@ func (d *DB) verify(s sentinel) error {
 		return fmt.Errorf("%w: file %s: commit %d is above its ceiling %d: it is an old copy",
 			codec.ErrCorrupt, sentinelName, last, s.Versions)
 	}
-	return nil
+	return d.verifyScopes(s)
+}
+
+// verifyScopes demands that no scope has keys above the ceiling: its number would be given out
+// again, and two runs would write under the same keys.
+func (d *DB) verifyScopes(s sentinel) error {
+	if s.Scopes >= uint64(codec.MaxScope) {
+		return nil
+	}
+	lower, _ := codec.ScopeBounds(codec.Scope(s.Scopes + 1))
+	_, upper := codec.ScopeBounds(codec.MaxScope)
+	it, err := d.store.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return err
+	}
+	if it.First() {
+		n, _, _, _, _ := codec.DecodeKey(it.Key())
+		return closeIter(it, fmt.Errorf("%w: file %s: scope %d is above its ceiling %d: it is an old "+
+			"copy", codec.ErrCorrupt, sentinelName, n, s.Scopes))
+	}
+	if err := it.Close(); !pebble.IsCorruptionError(err) {
+		return err
+	}
+	return nil // whoever reads what lies there is told; what can be read need not wait for it
 }
 
 // logSuspect says which log is to blame when commits are missing.

@@ -84,6 +84,7 @@ type flushMarks struct {
 	logged             atomic.Uint64 // last commit handed to Pebble
 	current, previous  atomic.Uint64 // logged, when the newest log file and the one before it began
 	flushing           atomic.Uint64 // previous, when the flush under way began
+	log                atomic.Uint64 // number of the newest log file
 	lastCorruptionNote atomic.Int64
 }
 
@@ -119,7 +120,10 @@ func (d *DB) pebbleEvents() *pebble.EventListener {
 				}
 			}
 		},
-		WALCreated: func(pebble.WALCreateInfo) {
+		WALCreated: func(info pebble.WALCreateInfo) {
+			if info.Err == nil { // and its name is on stable storage
+				d.marks.log.Store(uint64(info.FileNum))
+			}
 			d.marks.previous.Store(d.marks.current.Load())
 			d.marks.current.Store(d.marks.logged.Load())
 			d.pressure.look.Store(true)

@@ -34,6 +34,9 @@ type sentinel struct {
 	// many bytes of this one must be whole.
 	Manifest     string
 	ManifestSize uint64
+	// Log is the number of the newest log when this was written: it, or a newer one, must be there
+	// after a crash. 0 in files of before there was such a line.
+	Log uint64
 }
 
 const (
@@ -51,8 +54,9 @@ func (s sentinel) encode() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\nformat %d\nrequired %d\noptional %d\nid %s\nstate %s\nboot %d\n",
 		sentinelTitle, s.Format, s.Required, s.Optional, s.ID, s.State, s.Boot)
-	fmt.Fprintf(&b, "durable %d\nflushed %d\nversions %d\nscopes %d\nmanifest %s\nmanifestsize %d\n",
-		s.Durable, s.Flushed, s.Versions, s.Scopes, s.Manifest, s.ManifestSize)
+	fmt.Fprintf(&b, "durable %d\nflushed %d\nversions %d\nscopes %d\n",
+		s.Durable, s.Flushed, s.Versions, s.Scopes)
+	fmt.Fprintf(&b, "manifest %s\nmanifestsize %d\nlog %d\n", s.Manifest, s.ManifestSize, s.Log)
 	fmt.Fprintf(&b, "crc32c %08x\n", crc32.Checksum([]byte(b.String()), castagnoli))
 	return []byte(b.String())
 }
@@ -96,6 +100,9 @@ func decodeSentinel(data []byte) (sentinel, error) {
 	s.Boot, s.Durable, s.Flushed = number("boot", 64), number("durable", 64), number("flushed", 64)
 	s.Versions, s.Scopes = number("versions", 64), number("scopes", 64)
 	s.ManifestSize = number("manifestsize", 64)
+	if _, there := fields["log"]; there {
+		s.Log = number("log", 64)
+	}
 	s.ID, s.State, s.Manifest = fields["id"], fields["state"], fields["manifest"]
 	if !ok || (s.State != stateCreating && s.State != stateOpen && s.State != stateClean) {
 		return s, corruptSentinel("a line is missing or malformed")

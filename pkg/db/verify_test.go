@@ -50,7 +50,7 @@ func newVictim(t testing.TB) *victim {
 	t.Helper()
 	ctx := t.Context()
 	v := &victim{fs: vfs.NewMem()}
-	d, _ := v.open(t)
+	d, e := v.open(t)
 	run, err := d.BeginRun(ctx, inmem.RunOptions{Agent: "planner", Tags: []string{"a"}})
 	require.NoError(t, err)
 	_, err = run.Cell("light").Define(ctx, inmem.Machine{Initial: "red",
@@ -108,6 +108,10 @@ func newVictim(t testing.TB) *victim {
 	_, err = gone.KV().Put(ctx, "k", inmem.Int(1))
 	require.NoError(t, err)
 	require.NoError(t, d.DeleteRun(ctx, gone.ID()))
+	for range 3100 { // numbers up to here were given out, and plants may use them
+		_, err := e.AllocateScope(ctx)
+		require.NoError(t, err)
+	}
 	v.run, v.fork, v.deep = run.ID(), fork.ID(), deep.ID()
 	require.NoError(t, d.Close())
 	v.stored(t, func(s *stored) {
