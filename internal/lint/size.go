@@ -30,6 +30,7 @@ var (
 		"internal/memtable":       20, // one file per structure and per path through them
 		"pkg/txn":                 28, // one file per part of a transaction
 		"pkg/db":                  60, // the front door: one file per noun
+		"pkg/db/simtest":          26, // one file per noun that is driven, and per part of a simulation
 		"cmd/inmem/internal/cli":  60, // one file per command
 		"cmd/inmem-bench":         20, // one file per workload
 		"pkg/vector":              28, // filters, and the index: one file per structure and path
@@ -37,6 +38,7 @@ var (
 		"pkg/primitives/runindex": 14, // records, queries, forks, care: one file per idea
 
 		"cmd/inmem-bench/internal/report": 16, // one file per form and per kind of picture
+		"cmd/inmem-bench/peers":           18, // one file per peer
 	}
 	exportedOf = map[string]int{
 		"pkg/db":           240, // the front door has the words of all primitives: one import

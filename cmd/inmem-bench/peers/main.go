@@ -3,6 +3,7 @@
 // who uses the library gets these databases with it.
 //
 //	cd cmd/inmem-bench/peers && go run . -html page.html
+//	cd cmd/inmem-bench/peers && go run . -workloads rows
 //	cd cmd/inmem-bench/peers && go run . -workloads vector/bare/384/20k
 package main
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/cli"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rows"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/vectors"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/workloads"
 )
@@ -25,12 +27,18 @@ func indexes() []vectors.Peer {
 	return append([]vectors.Peer{coderPeer(), chromemPeer()}, nativePeers()...)
 }
 
+// comparison is what is measured when nothing else is asked for: all that the tables of bars name,
+// history, and one set of vectors.
+const comparison = "rows,ycsb,primitives/kv_put,primitives/event_append,primitives/cell_cas," +
+	"primitives/trace_minimal,history,curves,footprint,vector/search/384/20k,vector/bare/384/20k"
+
 func main() {
-	systems := workloads.Systems(engines()...)
+	systems := append(workloads.Systems(engines()...),
+		rows.PlainScan(engine.ModuleVersion("github.com/cockroachdb/pebble/v2"), openPlain))
 	for _, p := range indexes() {
 		systems = append(systems, p.System())
 	}
 	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr, cli.Program{
-		Name: "peers", Systems: systems, Default: "rows",
+		Name: "peers", Systems: systems, Default: comparison,
 	}))
 }

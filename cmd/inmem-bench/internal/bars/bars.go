@@ -2,7 +2,7 @@
 //
 // The source is the project's design page on performance ("Bars"): a bar, and a first step to be
 // passed on the way. Nearly all are ratios inside one run: to the best durable peer, to Pebble, to
-// a limit. What no workload can measure yet is named in Unmeasured.
+// a limit. A second table says what in-mem may take beside time.
 package bars
 
 import "github.com/inmem-db/inmem/cmd/inmem-bench/internal/rows"
@@ -21,8 +21,10 @@ const (
 	Committed
 	// Allocations is the number of them per operation. At most.
 	Allocations
-	// Millis is the time of one operation, in milliseconds. At most.
+	// Millis is the time of one operation, in milliseconds, Micros the median latency in
+	// microseconds. At most.
 	Millis
+	Micros
 	// Syncs is the 99th percentile of the latency, in median syncs of the raw log. At most.
 	Syncs
 	// Cost is the time of an operation beside that of the row Other of the same system. At most.
@@ -68,7 +70,7 @@ var Table = []Row{
 	{"rows/get_hot", "get hot in a live run", goals(best(2.4, 1.2), ofMap, noAllocation)},
 	{"rows/get_absent", "get absent in a live run", goals(best(2.4, 1.2), ofMap, noAllocation)},
 	{"rows/get_uniform/10k", "get uniform 10K", goals(best(2.5, 1.2))},
-	{"rows/get_uniform/10k_2g", "get uniform 10K with 2 goroutines", goals(best(3, 1.2))},
+	{"rows/get_uniform/10k_2g", "get uniform 10K, 2 goroutines", goals(best(3, 1.2))},
 	{"rows/get_uniform/1m", "get uniform 1M, all in memory", goals(best(1.6, 1))},
 	{"rows/put_overwrite", "put overwrite, batched", goals(best(2, none), pebble(none, .7))},
 	{"rows/put_insert", "put insert, batched", goals(best(1.3, none), pebble(none, .7))},
@@ -97,9 +99,9 @@ var Table = []Row{
 	{"rows/scan_100/1m", "prefix scan of 100, 1M keys", goals(best(1, .5))},
 	{"rows/scan_full/10k", "full scan, 10K keys", goals(best(1, .5))},
 	{"rows/scan_full/1m", "full scan, 1M keys", goals(best(1, .5))},
-	{"rows/put_overwrite_30s", "put overwrite, batched, for 30 s", goals(best(2, none),
+	{"rows/put_overwrite_30s", "put overwrite, batched, 30 s", goals(best(2, none),
 		pebble(none, .7))},
-	{"rows/put_insert_30s", "put insert, batched, for 30 s", goals(best(1.3, none),
+	{"rows/put_insert_30s", "put insert, batched, 30 s", goals(best(1.3, none),
 		pebble(none, .7))},
 	{"rows/load/1m", "bulk load 1M", goals(best(1.25, none), pebble(none, .8))},
 	{"rows/open_closed/1m", "open after close, 1M keys", goals(
@@ -109,6 +111,14 @@ var Table = []Row{
 	{"primitives/event_append", "event append", goals(ofPut(1.6, 3))},
 	{"primitives/cell_cas", "cell CAS", goals(ofPut(1.3, 2))},
 	{"primitives/trace_minimal", "trace record", goals(ofPut(4, 8))},
+	{"history/fork/1k", "fork, 1K keys", goals(Goal{Kind: Micros, Bar: 20, Step: 1000})},
+	{"curves/keys/fork/1m", "fork, 1M keys", goals(ofFork)},
+	{"curves/keys/fork/10m", "fork, 10M keys", goals(ofFork)},
+	{"curves/forks/fork/10k", "fork, 10,000 live forks", goals(
+		Goal{Kind: Micros, Bar: 20, Step: 1000})},
+	{"rows/replay/100k", "replay with values", goals(Goal{Kind: OfLimit, Bar: .5, Step: .15})},
+	{"curves/keys/replay_1k/1m", "replay, 1,000 times beside it", goals(
+		Goal{Kind: Cost, Bar: 1.3, Step: none, Other: "curves/keys/replay_1k/1k"})},
 	{"rows/beyond_memory/20x", "dataset 20x the memory budget", goals(pebble(1, none),
 		Goal{Kind: Figure, Other: rows.HeapMB, Bar: beyondLive, Step: none},
 		Goal{Kind: Figure, Other: rows.ResidentMB, Bar: 2 * beyondLive, Step: none})},
@@ -136,6 +146,7 @@ var (
 	ofMap        = Goal{Kind: OfLimit, Bar: .45, Step: none}
 	noAllocation = Goal{Kind: Allocations, Bar: 0, Step: none}
 	tenSyncs     = Goal{Kind: Syncs, Bar: 10, Step: none}
+	ofFork       = Goal{Kind: Cost, Bar: 1.5, Step: none, Other: "curves/keys/fork/1k"}
 	perKey       = Goal{Kind: Figure, Other: rows.BytesPerKey, Bar: 100, Step: 150}
 	collector    = Goal{Kind: Figure, Other: rows.CollectorCPU, Bar: 10, Step: none}
 	duringGC     = Goal{Kind: Figure, Other: rows.GetDuringGC, Bar: 1.5, Step: none}
@@ -144,9 +155,3 @@ var (
 // beyondLive is what may be live with more data than memory, in MB: the budget, Pebble's cache and
 // 60 MB.
 const beyondLive = (64<<20+48<<20)/1e6 + 60
-
-// Unmeasured are the lines of the table that have no workload here, with the reason.
-var Unmeasured = [][2]string{
-	{"fork", "there is no fork yet"},
-	{"replay with values", "there is no replay yet"},
-}

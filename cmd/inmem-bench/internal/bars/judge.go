@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
+	"github.com/inmem-db/inmem/cmd/internal/show"
 )
 
 // Verdict is one goal with what was measured.
@@ -16,18 +18,21 @@ type Verdict struct {
 	// Value is the figure, Spread half the distance between the extremes of the repeats as a share
 	// of it.
 	Value, Spread float64
-	// Text is the figure in words: "1.07 of buntdb".
-	Text string
+	// Text is the figure in words: "1.07 of buntdb". Ours and Other are what was compared, Ours
+	// alone what was measured, with its unit in Other, where nothing was.
+	Text, Ours, Other string
+	// Compared says that Value is a quotient.
+	Compared bool
 	// CPU is the same ratio by processor time per operation, which others on the machine cannot
 	// disturb; 0 if it is no ratio.
 	CPU float64
 }
 
-// Judge compares the results of the first system that is neither a peer nor a limit with the table.
-// Goals whose figures were not all measured are left out.
-func Judge(all []measure.Result) []Verdict {
+// Judge compares the results of the first system that is neither a peer nor a limit with a table:
+// Table or Footprint. Goals whose figures were not all measured are left out.
+func Judge(table []Row, all []measure.Result) []Verdict {
 	var list []Verdict
-	for _, row := range Table {
+	for _, row := range table {
 		ours := find(all, row.Name, isOurs)
 		if ours == nil {
 			continue
@@ -70,13 +75,20 @@ func (v *Verdict) measure(ours *measure.Result, all []measure.Result) bool {
 	case Committed:
 		ok := v.metric(ours, "committed", "")
 		// Never rounded up: only all is 100 %.
-		v.Text = fmt.Sprintf("%.1f %% of attempts commit", math.Floor(v.Value*10)/10)
+		v.Ours = fmt.Sprintf("%.1f", math.Floor(v.Value*10)/10)
+		v.Other = "% of attempts commit"
+		v.Text = v.Ours + " " + v.Other
 		return ok
 	case Allocations:
-		return v.set(ours.Allocs(), "%s allocations")
+		return v.alone(ours.Allocs(), "allocations")
 	case Millis:
 		seconds := ours.Per(func(s *measure.Sample) float64 { return s.Elapsed.Seconds() / ops(s) })
-		return v.set(scale(seconds, 1000), "%s ms")
+		return v.alone(scale(seconds, 1000), "ms")
+	case Micros:
+		p50 := ours.Per(func(s *measure.Sample) float64 {
+			return float64(s.Latency.Quantile(.5)) / float64(time.Microsecond)
+		})
+		return v.alone(p50, "us")
 	case Syncs:
 		return v.syncs(ours, find(all, ours.Name, isLimit))
 	case Cost:
@@ -88,11 +100,13 @@ func (v *Verdict) measure(ours *measure.Result, all []measure.Result) bool {
 			v.CPU = cpu.Median
 		}
 		cost, ok := other.RatioTo(ours)
-		return ok && v.set(cost, "%s times the cost of a put")
+		v.compare(show.Rate(ours.Rate().Median), lastOf(other.Name)+" "+
+			show.Rate(other.Rate().Median))
+		return ok && v.set(cost, "%s times the cost of "+lastOf(other.Name))
 	case Growth:
 		return v.growth(ours, all)
 	case Figure:
-		return v.metric(ours, v.Goal.Other, "%.1f "+v.Goal.Other)
+		return v.metric(ours, v.Goal.Other, "%s "+v.Goal.Other)
 	case FigureOfPebble:
 		return v.figureOfPebble(ours, find(all, ours.Name, named("pebble")))
 	}
@@ -110,6 +124,24 @@ func (v *Verdict) set(s measure.Stat, words string) bool {
 	v.Value, v.Spread = s.Median, s.Spread()
 	v.Text = fmt.Sprintf(words, number(s.Median))
 	return true
+}
+
+// alone takes a figure over that is compared with nothing.
+func (v *Verdict) alone(s measure.Stat, unit string) bool {
+	v.Ours, v.Other = number(s.Median), unit
+	return v.set(s, "%s "+unit)
+}
+
+// compare notes both sides of a quotient.
+func (v *Verdict) compare(ours, other string) { v.Ours, v.Other, v.Compared = ours, other, true }
+
+// lastOf is a workload's name without its group: "kv_put", "fork/1k".
+func lastOf(name string) string {
+	parts := strings.Split(name, "/")
+	if last := parts[len(parts)-1]; len(parts) > 2 {
+		return parts[len(parts)-2] + "/" + last
+	}
+	return parts[len(parts)-1]
 }
 
 // number writes a figure with as many digits as it is worth.
@@ -131,6 +163,7 @@ func (v *Verdict) ratio(ours, other *measure.Result) bool {
 		v.CPU = cpu.Median
 	}
 	ratio, ok := ours.RatioTo(other)
+	v.compare(show.Rate(ours.Rate().Median), other.System.Name+" "+show.Rate(other.Rate().Median))
 	return ok && v.set(ratio, "%s of "+other.System.Name)
 }
 
@@ -146,7 +179,8 @@ func metricOf(r *measure.Result, name string) (float64, bool) {
 func (v *Verdict) metric(r *measure.Result, name, words string) (ok bool) {
 	v.Value, ok = metricOf(r, name)
 	if words != "" {
-		v.Text = fmt.Sprintf(words, v.Value)
+		v.Ours, v.Other = number(v.Value), name
+		v.Text = fmt.Sprintf(words, v.Ours)
 	}
 	return ok
 }
@@ -161,6 +195,7 @@ func (v *Verdict) figureOfPebble(ours, pebble *measure.Result) bool {
 		return false
 	}
 	v.Value = a / b
+	v.compare(number(a), "pebble "+number(b)+" bytes")
 	v.Text = fmt.Sprintf("%s of pebble's bytes", number(v.Value))
 	return true
 }
@@ -173,6 +208,7 @@ func (v *Verdict) syncs(ours, raw *measure.Result) bool {
 	sync := raw.Latency().Quantile(.5)
 	p99 := ours.Latency().Quantile(.99)
 	v.Value = float64(p99) / float64(max(sync, 1))
+	v.compare(show.Duration(p99), "sync "+show.Duration(sync))
 	v.Text = fmt.Sprintf("p99 is %s syncs", number(v.Value))
 	return true
 }
@@ -194,6 +230,7 @@ func (v *Verdict) growth(ours *measure.Result, all []measure.Result) bool {
 		return false
 	}
 	v.Value = float64(max(here, 1)) / float64(max(there, 1))
+	v.compare(show.Duration(here), "at "+v.Goal.Other+" "+show.Duration(there))
 	v.Text = fmt.Sprintf("a begin costs %s of that at %s", number(v.Value), v.Goal.Other)
 	return true
 }

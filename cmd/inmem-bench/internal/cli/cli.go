@@ -70,6 +70,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 	if err != nil {
 		return usageError(stderr, err)
 	}
+	if o.bars != "" {
+		return outcome(stderr, printBars(o.bars, stdout))
+	}
 	if o.workloads == "" {
 		o.workloads = p.Default
 	}
@@ -95,6 +98,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 		err = write(o, r, stdout, stderr)
 	}
 	return outcome(stderr, err)
+}
+
+// printBars prints the tables of bars of a report that was saved.
+func printBars(path string, stdout io.Writer) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = report.Bars(stdout, f, report.StyleOf(stdout))
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // outcome says what went wrong, if anything did, and is the exit code.

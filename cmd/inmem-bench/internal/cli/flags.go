@@ -21,6 +21,7 @@ type options struct {
 	gobench    string
 	html       string
 	guard      string
+	bars       string
 	repeats    int
 	time       time.Duration
 	dir        string
@@ -63,6 +64,7 @@ examples:
   inmem-bench -workloads txn_commit -mode strict -json out.json
   inmem-bench -workloads engine_key_scaling/get_rotating/1m -time 10s
   inmem-bench -quiet -repeats 10 -gobench new.txt      then: benchstat old.txt new.txt
+  inmem-bench -workloads footprint -json out.json      then: inmem-bench -bars out.json
   inmem-bench -workloads engine_put/insert -time 10s -cpuprofile cpu.out
         then: go tool pprof -tagfocus system=inmem cpu.out
 
@@ -83,6 +85,8 @@ func (o *options) flagSet() *flag.FlagSet {
 		"output, the table\nthen goes to the standard error output")
 	fs.StringVar(&o.guard, "guard", "", "measure only what a `file` of recorded ratios names, and "+
 		"fail if something\nis far slower than recorded, three times in a row")
+	fs.StringVar(&o.bars, "bars", "", "measure nothing: print the tables of bars of a `file` that "+
+		"-json wrote")
 	fs.StringVar(&o.html, "html", "", "write a page with tables and plots to a `file`; it needs "+
 		"nothing else")
 	fs.StringVar(&o.gobench, "gobench", "", "write Go benchmark lines for benchstat to a `file`, "+

@@ -67,7 +67,7 @@ func (r *Report) Comparison(w io.Writer, s Style) error {
 		r.sideBySide(&b, s)
 	}
 	r.growthTables(&b, s)
-	r.bars(&b, s)
+	barTables(&b, s, r.barsJSON(bars.Table), r.barsJSON(bars.Footprint))
 	return writeTrimmed(w, b.String())
 }
 
@@ -106,53 +106,4 @@ func (r *Report) bestOf(name string) string {
 		}
 	}
 	return best
-}
-
-const barFormat = "%-34s%-27s%5s%5s  %-7s%-7s%-7s%s"
-
-// bars writes a line for every goal.
-func (r *Report) bars(b *strings.Builder, s Style) {
-	list := bars.Judge(r.Results)
-	if len(list) == 0 {
-		return
-	}
-	b.WriteString("\n" + s.Bold(fmt.Sprintf(barFormat,
-		"the table of bars", "measured", "±", "cpu", "step", "", "bar", "")) + "\n")
-	last := ""
-	met := map[bars.State]int{}
-	passed := map[bars.State]int{}
-	for i := range list {
-		v := &list[i]
-		name := v.Row.Case
-		if name == last {
-			name = ""
-		}
-		last = v.Row.Case
-		met[v.Bar()]++
-		passed[v.Step()]++
-		cpu := ""
-		if v.CPU > 0 {
-			cpu = significant(v.CPU)
-		}
-		fmt.Fprintf(b, "%s\n", fmt.Sprintf(barFormat, name, cut(v.Text, 26),
-			fmt.Sprintf("%.0f%%", 100*v.Spread), cpu,
-			v.Goal.Limit(v.Goal.Step), stateOf(s, v.Step(), 7),
-			v.Goal.Limit(v.Goal.Bar), stateOf(s, v.Bar(), 0)))
-	}
-	b.WriteString("\ncpu: the same ratio by the processor time of the process per operation, " +
-		"background work included\n")
-	fmt.Fprintf(b, "First steps: %d passed, %d missed. Bars: %d met, %d missed.\n",
-		passed[bars.Met], passed[bars.Missed], met[bars.Met], met[bars.Missed])
-}
-
-// stateOf writes met or missed, in a column of a width.
-func stateOf(s Style, state bars.State, width int) string {
-	text := fmt.Sprintf("%-*s", width, state)
-	switch state {
-	case bars.None:
-		return text
-	case bars.Missed:
-		return s.Red(text)
-	}
-	return s.Green(text)
 }

@@ -98,6 +98,7 @@ func TestComparisonIsGolden(t *testing.T) {
 func TestJSONHoldsTheBars(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, rivals().JSON(&b))
+	b2 := *bytes.NewBuffer(bytes.Clone(b.Bytes()))
 	var doc document
 	require.NoError(t, json.Unmarshal(b.Bytes(), &doc))
 	require.Len(t, doc.Bars, 6)
@@ -107,6 +108,16 @@ func TestJSONHoldsTheBars(t *testing.T) {
 	require.True(t, hot.StepMet && hot.BarMet && hot.AtLeast)
 	require.Nil(t, doc.Bars[3].Step, "a bar without a first step")
 	require.False(t, doc.Bars[3].BarMet)
+
+	var again, now bytes.Buffer
+	require.NoError(t, Bars(&again, &b2, Style{}))
+	require.NoError(t, rivals().Comparison(&now, Style{}))
+	_, table, found := strings.Cut(now.String(), "the table of bars")
+	require.True(t, found)
+	require.True(t, strings.HasSuffix(again.String(), table), "a saved report prints the same table")
+	require.Contains(t, again.String(), "by: peers -html")
+	require.Error(t, Bars(io.Discard, strings.NewReader("{}"), Style{}), "no schema")
+	require.Error(t, Bars(io.Discard, strings.NewReader("schema"), Style{}))
 	var kinds []string
 	for _, s := range doc.Systems {
 		kinds = append(kinds, s.Name+" "+s.Kind)
@@ -160,7 +171,7 @@ func TestPageShowsWhatIsNeeded(t *testing.T) {
 		"peers -html a&lt;b&gt;&amp;c.html", "A processor", "0xdeadbeefcafebabe", "keys of 40 bytes",
 		"an LSM &lt;tree&gt;", "3 repeats of 200ms", "batched: a commit returns before",
 		"3.00 of bbolt", `≥ 2.4 <span class="good">met</span>`, "rows/get_hot", "txn_commit",
-		"p99.9", "fork (there is no fork yet)", "v2.1.7",
+		"p99.9", "bbolt 1.00M", "v2.1.7",
 	} {
 		require.True(t, strings.Contains(page, text), text)
 	}

@@ -26,7 +26,7 @@ type page struct {
 	Verdicts              []verdictView
 	StepsMet, StepsMissed int
 	BarsMet, BarsMissed   int
-	Unmeasured            string
+	Footprint             []verdictView
 	Cards                 []card
 	Growths               []growthView
 	Recalls               []recallView
@@ -38,8 +38,8 @@ type page struct {
 type stateView struct{ Limit, State string }
 
 type verdictView struct {
-	Case, Text, Spread, CPU string
-	Step, Bar               stateView
+	Case, Text, Ours, Other, Ratio, Spread, CPU string
+	Step, Bar                                   stateView
 }
 
 // card shows one workload of several systems.
@@ -75,21 +75,13 @@ func (r *Report) HTML(w io.Writer) error {
 		When:       r.Started.UTC().Format(time.RFC1123),
 		Conditions: r.conditions(), Colors: make([]struct{}, colors),
 	}
-	var missing []string
-	for _, u := range bars.Unmeasured {
-		missing = append(missing, u[0]+" ("+u[1]+")")
-	}
-	p.Unmeasured = strings.Join(missing, ", ")
-	judged := bars.Judge(r.Results)
+	judged := bars.Judge(bars.Table, r.Results)
+	p.Verdicts = views(judged)
 	for i := range judged {
-		v := &judged[i]
-		p.Verdicts = append(p.Verdicts, view(v))
-		if i > 0 && judged[i-1].Row.Case == v.Row.Case {
-			p.Verdicts[i].Case = ""
-		}
-		count(v.Step(), &p.StepsMet, &p.StepsMissed)
-		count(v.Bar(), &p.BarsMet, &p.BarsMissed)
+		count(judged[i].Step(), &p.StepsMet, &p.StepsMissed)
+		count(judged[i].Bar(), &p.BarsMet, &p.BarsMissed)
 	}
+	p.Footprint = views(bars.Judge(bars.Footprint, r.Results))
 	contested := r.contested()
 	for _, name := range contested {
 		p.Cards = append(p.Cards, r.card(name, judged))
@@ -133,13 +125,29 @@ func count(s bars.State, met, missed *int) {
 	}
 }
 
+// views are the lines of a table: a case is named once.
+func views(judged []bars.Verdict) []verdictView {
+	var list []verdictView
+	for i := range judged {
+		list = append(list, view(&judged[i]))
+		if i > 0 && judged[i-1].Row.Case == judged[i].Row.Case {
+			list[i].Case = ""
+		}
+	}
+	return list
+}
+
 func view(v *bars.Verdict) verdictView {
-	cpu := ""
+	cpu, ratio := "", ""
 	if v.CPU > 0 {
 		cpu = significant(v.CPU)
 	}
+	if v.Compared {
+		ratio = significant(v.Value)
+	}
 	return verdictView{
-		Case: v.Row.Case, Text: v.Text, Spread: fmt.Sprintf("%.0f%%", 100*v.Spread), CPU: cpu,
+		Case: v.Row.Case, Text: v.Text, Ours: v.Ours, Other: v.Other, Ratio: ratio,
+		Spread: fmt.Sprintf("%.0f%%", 100*v.Spread), CPU: cpu,
 		Step: stateView{v.Goal.Limit(v.Goal.Step), v.Step().String()},
 		Bar:  stateView{v.Goal.Limit(v.Goal.Bar), v.Bar().String()},
 	}

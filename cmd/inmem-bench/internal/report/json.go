@@ -32,6 +32,7 @@ type document struct {
 	Systems   []systemJSON    `json:"systems"`
 	Results   []resultJSON    `json:"results"`
 	Bars      []barJSON       `json:"bars"` // of the table, for what was measured
+	Footprint []barJSON       `json:"footprint,omitempty"`
 	Curves    []curveJSON     `json:"curves,omitempty"`
 }
 
@@ -41,21 +42,6 @@ type systemJSON struct {
 	About      string            `json:"about,omitempty"`
 	Kind       string            `json:"kind"` // ours, peer or limit
 	Durability map[string]string `json:"durability,omitempty"`
-}
-
-// barJSON is one goal of the table of bars. A bar or step that does not exist is null.
-type barJSON struct {
-	Workload string   `json:"workload"`
-	Case     string   `json:"case"`
-	Measured string   `json:"measured"` // in words: "1.07 of buntdb"
-	Value    float64  `json:"value"`
-	Spread   float64  `json:"spread"`
-	CPU      float64  `json:"cpu_ratio,omitempty"`
-	AtLeast  bool     `json:"at_least"` // else at most
-	Step     *float64 `json:"step"`
-	StepMet  bool     `json:"step_met"`
-	Bar      *float64 `json:"bar"`
-	BarMet   bool     `json:"bar_met"`
 }
 
 // curveJSON is what an operation of a system costs against the number of something.
@@ -101,25 +87,6 @@ func (r *Report) systemsJSON() []systemJSON {
 			kind = "limit"
 		}
 		list = append(list, systemJSON{s.Name, s.Version, s.About, kind, s.Durability})
-	}
-	return list
-}
-
-func (r *Report) barsJSON() []barJSON {
-	list := []barJSON{}
-	orNull := func(limit float64) *float64 {
-		if limit < 0 {
-			return nil
-		}
-		return &limit
-	}
-	for _, v := range bars.Judge(r.Results) {
-		list = append(list, barJSON{
-			Workload: v.Row.Name, Case: v.Row.Case, Measured: v.Text, Value: v.Value,
-			Spread: v.Spread, CPU: v.CPU, AtLeast: v.Goal.Kind.AtLeast(),
-			Step: orNull(v.Goal.Step), StepMet: v.Step() == bars.Met,
-			Bar: orNull(v.Goal.Bar), BarMet: v.Bar() == bars.Met,
-		})
 	}
 	return list
 }
@@ -176,7 +143,7 @@ func (r *Report) JSON(w io.Writer) error {
 		Machine: r.Machine, Mode: r.Config.Mode, Seed: r.Config.Seed, Keys: r.Config.Keys,
 		ValueSize: r.Config.ValueSize, Memory: r.Config.Memory, Repeats: r.Repeats,
 		LengthNS: int64(r.Length), Systems: r.systemsJSON(), Results: []resultJSON{},
-		Bars: r.barsJSON(), Curves: r.curvesJSON(),
+		Bars: r.barsJSON(bars.Table), Footprint: r.barsJSON(bars.Footprint), Curves: r.curvesJSON(),
 	}
 	for i := range r.Results {
 		res := &r.Results[i]

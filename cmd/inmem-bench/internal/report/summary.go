@@ -120,7 +120,7 @@ func (r *Report) measured() string {
 			"key_000042, %s, %s keys in the larger databases, memory budget %s; one goroutine unless "+
 			"the name says more", original, values, Grouped(r.Config.Keys), Size(r.Config.Memory)))
 	}
-	for _, group := range []string{"vector", "rows", "curves", "ycsb"} {
+	for _, group := range []string{"vector", "rows", "curves", "footprint", "ycsb"} {
 		if extra[group] {
 			parts = append(parts, extraData[group])
 		}
@@ -137,6 +137,8 @@ var extraData = map[string]string{
 		"name says more",
 	"curves": "curves: keys of some 17 bytes, values of 100, all of it in memory; a million keys in " +
 		"all runs together where runs are counted, 10,000 where forks or goroutines are",
+	"footprint": "footprint: keys of 40 bytes, values of 100, memory budget 512 MiB; heap and " +
+		"stacks after a collection, allocations of the whole process",
 	"ycsb": "ycsb: a million records of 1,000 bytes, zipfian, caches and buffers at most 4 GB; the " +
 		"number in the name is that of the goroutines",
 }
@@ -190,7 +192,7 @@ func (r *Report) method() string {
 // limits explains what the results are compared with.
 func (r *Report) limits() string {
 	var list []string
-	for _, name := range []string{"go-map", "raw-sync"} {
+	for _, name := range []string{"go-map", "raw-sync", "plain-scan"} {
 		for i := range r.Results {
 			if r.Results[i].System.Name == name {
 				list = append(list, limitAbout[name])
@@ -205,6 +207,7 @@ var limitAbout = map[string]string{
 	"go-map": "go-map is a Go map without a lock, read by one goroutine in the same way",
 	"raw-sync": "raw-sync is a log of that much user data, written and synced record by record by " +
 		"one goroutine (fdatasync where there is one); several committers beat it by sharing syncs",
+	"plain-scan": "plain-scan is Pebble alone that reads the same entries of the same files",
 }
 
 // caution says what makes the figures worth less than they seem.

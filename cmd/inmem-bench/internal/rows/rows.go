@@ -42,6 +42,9 @@ func Workloads(e engine.Engine, cfg measure.Config) []measure.Workload {
 			all = append(all, w)
 		}
 	}
+	if e.Ours {
+		all = append(all, m.replays((*past).open, (*past).replay)...)
+	}
 	return all
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/agents"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/curves"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/engine"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/footprint"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rawlog"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/rows"
@@ -47,7 +48,8 @@ func inMem(cfg measure.Config) []measure.Workload {
 	all = append(all, agents.Workloads(cfg)...)
 	all = append(all, vectors.Workloads(cfg)...)
 	all = append(all, rows.Workloads(engine.InMem(), cfg)...)
-	return append(all, curves.Workloads(cfg)...)
+	all = append(all, curves.Workloads(cfg)...)
+	return append(all, footprint.Workloads(cfg)...)
 }
 
 // original are the workloads of the original system.
