@@ -21,8 +21,8 @@ MAIN_PATHS := engine_get,engine_put/insert,engine_put/overwrite_uniform,txn_comm
 CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...
 
-.PHONY: help test race invariants fuzz crash kill lint staticcheck api api-update bench bench-peers \
-	bench-compare bench-guard bench-profile cover cross docs screenshots fmt tools ci
+.PHONY: help test race invariants fuzz crash sim kill lint staticcheck api api-update bench \
+	bench-peers bench-compare bench-guard bench-profile cover cross docs screenshots fmt tools ci
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ crash: ## crash tests, long forms: CRASHROUNDS (200) rounds of killed processes 
 kill: ## processes killed under load, ROUNDS (500) times in all modes: what was lost, and why
 	INMEM_CRASH_ROUNDS=$(ROUNDS) $(GO) test -count 1 -timeout 4h -v -run '^TestKillUnderLoad$$' \
 		./pkg/db/crashtest
+
+sim: ## a simulation from SEED (1) of STEPS steps (none: until Ctrl-C); see docs/simulation.md
+	@INMEM_SIM_SEED=$(or $(SEED),1) INMEM_SIM_STEPS=$(or $(STEPS),forever) \
+		INMEM_SIM_EPISODE=$(EPISODE) INMEM_SIM_ONLY=$(ONLY) \
+		$(GO) test -count 1 -timeout 0 -v -run '^TestSimulation$$' ./pkg/db/simtest
 
 lint: ## the rules of the house (internal/lint)
 	$(GO) vet ./...

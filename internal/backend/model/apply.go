@@ -12,7 +12,7 @@ import (
 func (b *Backend) apply(
 	r *backend.Request, writes []backend.Write, events [][]byte, now, judged int64,
 ) backend.Outcome {
-	out := backend.Outcome{Version: b.published + 1}
+	out := backend.Outcome{Version: max(b.published, b.reserved) + 1}
 	changed := map[codec.Scope][]codec.Change{}
 	note := func(k key, op codec.ChangeOp) {
 		if k.primitive.IsIndex() {

@@ -29,6 +29,7 @@ type Backend struct {
 type store struct {
 	mu        sync.Mutex // guards everything below, and Backend.closed
 	published uint64     // version of the newest commit; also what is durable
+	reserved  uint64     // the greatest version that is passed over; see Reserve
 	time      int64      // the latest that was told or committed at, Unix nanoseconds
 	scopes    codec.Scope
 	records   map[space]map[string][]backend.Record // every version of a key, oldest first

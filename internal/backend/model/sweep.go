@@ -15,9 +15,16 @@ import (
 // that are not Active stay as they are. The commit judges again by its own time, so a key that was
 // written anew meanwhile is not touched.
 func (b *Backend) Sweep(ctx context.Context, now time.Time) error {
+	return b.SweepBy(ctx, now, b.Commit)
+}
+
+// SweepBy is Sweep that makes its commits through a function, for whoever wraps the store.
+func (b *Backend) SweepBy(ctx context.Context, now time.Time,
+	commit func(context.Context, *backend.Request) (backend.Outcome, error),
+) error {
 	for _, s := range b.sweepable() {
 		r := &backend.Request{Writes: b.expired(s, now), Flags: codec.FlagExpiry}
-		_, err := b.Commit(ctx, r)
+		_, err := commit(ctx, r)
 		if err != nil && !errors.Is(err, backend.ErrScopeNotActive) &&
 			!errors.Is(err, backend.ErrScopeGone) { // ended or deleted since the list was made
 			return fmt.Errorf("sweep scope %d: %w", s.Number, err)
