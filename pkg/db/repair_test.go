@@ -41,7 +41,7 @@ func TestRepairMendsWhatIsDerived(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, done.Added+done.Removed)
 	require.Equal(t, version, d.Version())
-	_, err = d.Repair(t.Context(), inmem.RepairOptions{Runs: []string{v.deep[:35] + "0"}})
+	_, err = d.Repair(t.Context(), inmem.RepairOptions{Runs: []string{"ffffffff" + v.deep[8:]}})
 	require.ErrorIs(t, err, inmem.ErrRunNotFound)
 }
 
