@@ -1,170 +1,261 @@
 package embedded
 
 import (
-	"encoding/binary"
-	"math/bits"
-
-	"github.com/cockroachdb/pebble/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// A page that has most of what its layer holds is read by one walk over the layer, without looking
-// anything up: the entries of one commit come in the order in which its journal record names them,
-// and the version of an entry tells the commit. So no key is compared, and nothing is sorted.
+// A page that has most of what lies between its keys is read by one walk, without looking anything
+// up: the entries of one commit come in the order in which its journal record names them, and the
+// version of an entry tells the commit. So nothing is sorted, and of the keys only the ends are
+// compared.
+//
+// What the walk finds is kept in a compact form: entries come in key order, and are wanted in the
+// order of commits, so writing them down is a miss of the cache each. The changes themselves are
+// filled in when the consumer is about to look at them.
 
 const (
 	// scanFrom is how many changes a page must have to be read so.
-	scanFrom = 1024
-	// scanWaste is how many entries the walk may meet for each that it looks for.
-	scanWaste = 4
+	scanFrom = 64
+	// scanWaste is how many entries the walk may meet for each that it looks for, judged whenever
+	// it has met scanJudged more.
+	scanWaste  = 4
+	scanJudged = 128
+	// splitFrom is how many changes a page must have for several walks at once, each over a part of
+	// its keys; splitMost is how many walks.
+	splitFrom = 16 << 10
+	splitMost = 4
+	// fillAhead is how many changes are filled in at once.
+	fillAhead = 256
 )
+
+// scannedValues are the values of a page, as a walk left them.
+type scannedValues struct {
+	first []uint32 // of each commit the slot of its first change
+	slots []valueSlot
+	found atomic.Int64
+	stop  atomic.Bool // a part has given up
+
+	mu     sync.Mutex // guards the list, while there are several walks
+	blocks [][]byte
+}
+
+// valueSlot says where the stored value of a change lies, and enough of its key to tell that the
+// entry is the one that the journal names.
+type valueSlot struct {
+	tail            uint64 // the last bytes of the key
+	block, at, size uint32
+	kind            uint32 // letter<<24 | tombstone<<23 | size of the key
+}
+
+const (
+	slotTombstone = 1 << 23
+	slotLetter    = 24
+)
+
+// keyTail tells keys apart that have the same length and lie close together.
+func keyTail[K string | []byte](key K) (tail uint64) {
+	for _, b := range []byte(key[max(0, len(key)-8):]) {
+		tail = tail<<8 | uint64(b)
+	}
+	return tail
+}
 
 // scanValues reads the values of the page by a walk. It reports false if that is not the way, or
 // not any more: then nothing of what it did counts.
 func (p *journalPage) scanValues() (done bool, err error) {
-	n := p.layer.scope.Number
-	if p.r.Values != backend.NewValues || len(p.r.Only) > 0 || p.changes < scanFrom ||
-		n == codec.SystemScope {
+	if p.r.Values != backend.NewValues || p.changes < scanFrom ||
+		p.layer.scope.Number == codec.SystemScope {
 		return false, nil
 	}
-	lower, upper := codec.ScopeBounds(n)
-	it, err := p.db.store.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
-	if err != nil {
-		return false, err
+	v := &scannedValues{
+		first: make([]uint32, len(p.entries)+1), slots: make([]valueSlot, p.changes),
 	}
-	w := valueWalk{
-		page: p, it: it, at: newVersionIndex(p.entries), next: make([]int32, len(p.entries)),
-		left: p.changes, steps: scanWaste * p.changes,
+	for i := range p.entries {
+		v.first[i+1] = v.first[i] + uint32(len(p.entries[i].Changes))
 	}
-	w.notePrimitives()
-	err = w.walk()
-	p.db.noteHistory(it)
-	if err = closeIter(it, err); err != nil || p.cut {
-		return err == nil, err
+	walks := p.valueWalks(v)
+	var wg sync.WaitGroup
+	for _, w := range walks[1:] {
+		wg.Go(w.run)
 	}
-	if w.left > 0 {
+	walks[0].run()
+	wg.Wait()
+	for _, w := range walks {
+		p.bytes += w.bytes
+		p.cut = p.cut || w.cut
+		if err == nil {
+			err = w.err
+		}
+	}
+	done = err == nil && !p.cut && int(v.found.Load()) == p.changes && p.fits(v)
+	if done {
+		p.scanned = v
+	} else if !p.cut {
 		p.bytes = 0
 	}
-	return w.left == 0, nil
+	return done, err
 }
 
-// valueWalk is such a walk.
-type valueWalk struct {
-	page        *journalPage
-	it          *pebble.Iterator
-	at          versionIndex
-	next        []int32 // of each commit the change whose entry comes next
-	left, steps int
-	has         [1 << 8]bool // primitives that the page changes
-}
-
-func (w *valueWalk) notePrimitives() {
-	for i := range w.page.entries {
-		for j := range w.page.entries[i].Changes {
-			w.has[w.page.entries[i].Changes[j].Primitive] = true
-		}
-	}
-}
-
-// letterAt is where an engine key of a run has its primitive.
-const letterAt = codec.ScopePrefixLen - 2
-
-// walk reads entries until all that is looked for was found, or too much else.
-func (w *valueWalk) walk() error {
-	for ok := w.it.First(); ok && w.left > 0 && w.steps > 0; w.steps-- {
-		key := w.it.Key()
-		if len(key) <= codec.ScopePrefixLen+codec.VersionSuffixLen || !w.has[key[letterAt]] {
-			ok = w.skip(key)
-			continue
-		}
-		version := binary.BigEndian.Uint64(key[len(key)-codec.VersionSuffixLen:])
-		if i := w.at.find(version); i >= 0 {
-			fits, err := w.take(i, version, key)
-			if err != nil || !fits || w.page.cut {
-				return err
+// fits tells whether what was found is what the journal names.
+func (p *journalPage) fits(v *scannedValues) bool {
+	slots := v.slots
+	for i := range p.entries {
+		for j := range p.entries[i].Changes {
+			c, s := &p.entries[i].Changes[j], &slots[j]
+			if s.kind&^slotTombstone != uint32(c.Primitive)<<slotLetter|uint32(len(c.Key)) ||
+				s.tail != keyTail(c.Key) || leavesValue(c.Op) && s.kind&slotTombstone != 0 {
+				return false
 			}
 		}
-		if w.steps%1024 == 0 && w.page.ctx.Err() != nil {
-			return w.page.ctx.Err()
+		slots = slots[len(p.entries[i].Changes):]
+	}
+	return true
+}
+
+// fill fills in the values of commits, beginning with one, and returns the first that was left.
+func (p *journalPage) fill(from int) (end int) {
+	v := p.scanned
+	if v == nil {
+		return len(p.entries)
+	}
+	for n := 0; from < len(p.entries) && n < fillAhead; from++ {
+		changes := p.entries[from].Changes
+		slots := v.slots[v.first[from]:v.first[from+1]]
+		for j := range changes {
+			if c, s := &changes[j], &slots[j]; leavesValue(c.Op) {
+				stored := v.blocks[s.block][s.at : s.at+s.size : s.at+s.size]
+				env, _ := codec.DecodeEnvelope(stored) // the walk has looked at it
+				c.Value, c.Expiry = env.Payload, env.Expiry
+			}
 		}
-		ok = w.it.Next()
+		n += len(changes)
 	}
-	return w.it.Error()
+	return from
 }
 
-// skip moves on to the next primitive that the page changes.
-func (w *valueWalk) skip(key []byte) bool {
-	for letter := int(key[letterAt]) + 1; letter < len(w.has); letter++ {
-		if w.has[letter] {
-			n := w.page.layer.scope.Number
-			return w.it.SeekGE(append(codec.KeyPrefix(nil, n, codec.Primitive(letter)), 0))
+// valueWalk is a walk over a part of the keys.
+type valueWalk struct {
+	page   *journalPage
+	v      *scannedValues
+	at     *versionIndex
+	ranges []keyRange
+	next   []uint32 // of each commit the slot of the change whose entry comes next
+	end    []uint32 // and that behind the last one of the part
+
+	index       uint32 // of the block that is written to, in the list
+	buffer      []byte
+	most, bytes int
+	cut         bool
+	err         error
+}
+
+// keyRange are the keys of a primitive from low to high, both included.
+type keyRange struct {
+	primitive codec.Primitive
+	low, high string
+}
+
+// valueWalks plans the walks.
+func (p *journalPage) valueWalks(v *scannedValues) []*valueWalk {
+	n := 1
+	if p.changes >= splitFrom {
+		n = min(runtime.GOMAXPROCS(0), splitMost)
+	}
+	at := newVersionIndex(p.entries)
+	ends := p.splits(v, n)
+	ranges := p.keyRanges(ends)
+	walks := make([]*valueWalk, len(ranges))
+	for i := range walks {
+		walks[i] = &valueWalk{
+			page: p, v: v, at: at, ranges: ranges[i], next: slices.Clone(ends[i]), end: ends[i+1],
+			most: pageBytes / len(walks),
 		}
 	}
-	return false
+	return walks
 }
 
-// take reads the entry under the iterator for the change that is next in a commit. It reports
-// whether it fits.
-func (w *valueWalk) take(commit int, version uint64, key []byte) (bool, error) {
-	p := w.page
-	changes := p.entries[commit].Changes
-	at := int(w.next[commit])
-	const around = codec.ScopePrefixLen + 1 + codec.VersionSuffixLen
-	if at == len(changes) || byte(changes[at].Primitive) != key[letterAt] ||
-		len(changes[at].Key) != len(key)-around {
-		return false, nil
+// splits parts the changes of every commit into n parts by key: part i goes from slot ends[i] up
+// to slot ends[i+1].
+func (p *journalPage) splits(v *scannedValues, n int) (ends [][]uint32) {
+	const samples = 32 // for each part
+	last := len(p.entries)
+	ends = append(ends, v.first[:last])
+	if n > 1 {
+		var keys []codec.Change
+		for i := range n * samples {
+			e := &p.entries[i*last/(n*samples)]
+			if len(e.Changes) > 0 {
+				keys = append(keys, e.Changes[i%len(e.Changes)].Change)
+			}
+		}
+		slices.SortFunc(keys, compareChanges)
+		for i := 1; i < n && len(keys) > 0; i++ {
+			key := &keys[i*len(keys)/n]
+			ends = append(ends, p.splitAt(v, key))
+		}
 	}
-	c := &changes[at]
-	w.next[commit]++
-	w.left--
-	if !leavesValue(c.Op) {
-		return true, nil
-	}
-	rec, err := p.record(w.it, version)
-	if err != nil || rec.Deleted {
-		return false, err
-	}
-	c.Value, c.Expiry = rec.Value, rec.Expiry
-	p.cut = p.bytes > pageBytes && len(p.entries) > 1
-	return true, nil
+	return append(ends, v.first[1:])
 }
 
-// versionIndex finds commits of a page by their versions: a hash table with open addressing.
+// splitAt finds in every commit the slot of the first change at or behind a key.
+func (p *journalPage) splitAt(v *scannedValues, key *codec.Change) []uint32 {
+	slots := make([]uint32, len(p.entries))
+	for i := range p.entries {
+		changes := p.entries[i].Changes
+		low, high := 0, len(changes)
+		for low < high {
+			middle := (low + high) / 2
+			if compareChanges(changes[middle].Change, *key) < 0 {
+				low = middle + 1
+			} else {
+				high = middle
+			}
+		}
+		slots[i] = v.first[i] + uint32(low)
+	}
+	return slots
+}
+
+// versionIndex finds commits of a page by their versions: in a table if most of the versions
+// between the first and the last are theirs, as in a database with few runs, else in a map.
 type versionIndex struct {
-	slots []versionSlot
-	shift int
+	low   uint64
+	table []uint32 // 1 + the place of the commit with version low+i
+	all   map[uint64]uint32
 }
 
-type versionSlot struct {
-	version uint64 // 0: free
-	commit  int
-}
+// sparse is how many versions there may be for each commit in a table.
+const sparse = 16
 
-func newVersionIndex(entries []backend.JournalEntry) versionIndex {
-	size := bits.Len(uint(2 * len(entries)))
-	x := versionIndex{slots: make([]versionSlot, 1<<size), shift: 64 - size}
-	for i := range entries {
-		at := x.slot(entries[i].Version)
-		for x.slots[at].version != 0 {
-			at = (at + 1) & (len(x.slots) - 1)
+func newVersionIndex(entries []backend.JournalEntry) *versionIndex {
+	x := &versionIndex{low: entries[0].Version}
+	if span := entries[len(entries)-1].Version - x.low; span < sparse*uint64(len(entries)) {
+		x.table = make([]uint32, span+1)
+		for i := range entries {
+			x.table[entries[i].Version-x.low] = uint32(i) + 1
 		}
-		x.slots[at] = versionSlot{entries[i].Version, i}
+		return x
+	}
+	x.all = make(map[uint64]uint32, len(entries))
+	for i := range entries {
+		x.all[entries[i].Version] = uint32(i) + 1
 	}
 	return x
 }
 
-func (x *versionIndex) slot(version uint64) int {
-	return int(version * 0x9E3779B97F4A7C15 >> x.shift)
-}
-
 // find is the place of the commit with a version, or -1.
 func (x *versionIndex) find(version uint64) int {
-	for at := x.slot(version); x.slots[at].version != 0; at = (at + 1) & (len(x.slots) - 1) {
-		if x.slots[at].version == version {
-			return x.slots[at].commit
-		}
+	if x.all != nil {
+		return int(x.all[version]) - 1
+	}
+	if i := version - x.low; i < uint64(len(x.table)) {
+		return int(x.table[i]) - 1
 	}
 	return -1
 }

@@ -25,7 +25,7 @@ type valueRef struct {
 
 // readValues reads the values of all changes of the page, in key order.
 func (p *journalPage) readValues() error {
-	if done, err := p.scanValues(); done || err != nil {
+	if done, err := p.scanValues(); done || p.cut || err != nil {
 		return err
 	}
 	refs := p.valueRefs()
@@ -239,7 +239,7 @@ func (p *journalPage) record(it *pebble.Iterator, version uint64) (backend.Recor
 	p.bytes += len(value)
 	env, err := codec.DecodeEnvelope(p.values.clone(value))
 	if err != nil {
-		return backend.Record{}, fmt.Errorf("key %q: %w", it.Key(), err)
+		return backend.Record{}, p.damaged(it, err)
 	}
 	rec := backend.Record{
 		Version: version, Stamp: version, Expiry: env.Expiry, Deleted: env.Tombstone,
@@ -252,4 +252,9 @@ func (p *journalPage) record(it *pebble.Iterator, version uint64) (backend.Recor
 		rec.Value = nil
 	}
 	return rec, nil
+}
+
+// damaged says which entry cannot be read.
+func (p *journalPage) damaged(it *pebble.Iterator, err error) error {
+	return fmt.Errorf("key %q: %w", it.Key(), err)
 }

@@ -194,15 +194,21 @@ func JournalParts(changes []Change, origin Origin) [][]byte {
 // DecodeJournalRecord decodes one part of the journal record with this commit number. The keys
 // alias b. Errors: ErrCorrupt, ErrFormat for a field that must be understood and is not.
 func DecodeJournalRecord(number uint64, b []byte) (JournalRecord, error) {
+	return DecodeJournalRecordInto(number, b, nil)
+}
+
+// DecodeJournalRecordInto is DecodeJournalRecord that puts the changes into room, from its
+// beginning, and allocates only if there is too little.
+func DecodeJournalRecordInto(number uint64, b []byte, room []Change) (JournalRecord, error) {
 	r := newReader("journal record", b)
-	j, err := readJournalRecord(number, &r)
+	j, err := readJournalRecord(number, &r, room[:0])
 	if err != nil {
 		return JournalRecord{}, err
 	}
 	return j, nil
 }
 
-func readJournalRecord(number uint64, r *reader) (JournalRecord, error) {
+func readJournalRecord(number uint64, r *reader, room []Change) (JournalRecord, error) {
 	j := JournalRecord{Number: number}
 	r.known = 1 << (-1 - journalTime)
 	var hasChanges, hasOrigin bool
@@ -213,13 +219,13 @@ func readJournalRecord(number uint64, r *reader) (JournalRecord, error) {
 				r.fail("%d parts written out", j.Parts)
 			}
 		case journalChanges:
-			j.Changes, hasChanges = readChanges(r), true
+			j.Changes, hasChanges = readChanges(r, room), true
 			j.Parts = max(j.Parts, 1)
 		case journalMore:
 			if hasChanges || j.Parts != 0 {
 				r.fail("the fields of a first part and of a later one together")
 			}
-			j.Changes, hasChanges = readChanges(r), true
+			j.Changes, hasChanges = readChanges(r, room), true
 		case journalOriginVersion:
 			j.Origin.Version = r.positive(math.MaxUint64)
 		case journalOriginTime:
@@ -241,14 +247,16 @@ func readJournalRecord(number uint64, r *reader) (JournalRecord, error) {
 	return j, r.done()
 }
 
-func readChanges(r *reader) []Change {
+func readChanges(r *reader, changes []Change) []Change {
 	n := r.head(majorArray, 1)
 	if r.err != nil || n == 0 {
 		return nil
 	}
 	// A claimed length is bounded by the input's, but a change is much larger than a byte; so the
 	// slice begins small and grows with what is really there.
-	changes := make([]Change, 0, min(n, 64))
+	if cap(changes) < min(n, 64) {
+		changes = make([]Change, 0, min(n, 64))
+	}
 	var last uint64
 	var c Change
 	for i := 0; i < n && r.err == nil; i++ {

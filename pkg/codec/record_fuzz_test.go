@@ -54,7 +54,7 @@ func FuzzDecodeJournalRecord(f *testing.F) {
 		Origin: Origin{Version: 300, Time: -1}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := newReader("journal record", b)
-		j, err := readJournalRecord(1, &r)
+		j, err := readJournalRecord(1, &r, nil)
 		if !refused(t, err) && r.ignored == 0 {
 			require.Equal(t, b, AppendJournalRecord(nil, j))
 		}

@@ -14,7 +14,8 @@ import (
 
 // Commit is one commit of one run, or shared namespace, as history tells it. A commit over several
 // of them has one Commit in each, with the same Version. Immutable; it stays valid as long as it is
-// held.
+// held. Neighbours share memory: who keeps a few of many for long keeps up to some tens of
+// megabytes around each, and should keep what Value.Clone and strings.Clone give instead.
 type Commit struct {
 	// Version is the commit version: a view there shows the run as this commit left it.
 	Version uint64 `json:"version"`
@@ -122,15 +123,31 @@ type Change struct {
 	version uint64
 }
 
-// newCommit shows an entry of a journal. The entry is not changed any more. Errors: ErrCorrupt.
-func newCommit(run string, e *backend.JournalEntry) (Commit, error) {
+// commitMaker makes commits of the entries of a journal. Neighbours share what their changes lie
+// in: an allocation for each would cost more than the rest.
+type commitMaker struct {
+	room []Change // free
+	last int      // how much room there was
+}
+
+// mostRoom is how many changes lie together.
+const mostRoom = 256
+
+// commit shows an entry of a journal. The entry is not changed any more. Errors: ErrCorrupt.
+func (m *commitMaker) commit(run string, e *backend.JournalEntry) (Commit, error) {
 	c := Commit{Version: e.Version, Number: e.Number, Time: time.Unix(0, e.Time), Run: run}
 	if o := e.Origin; o.Version != 0 {
 		c.Origin = Origin{Version: o.Version, Time: time.Unix(0, o.Time)}
 	}
-	if len(e.Changes) > 0 {
-		c.Changes = make([]Change, len(e.Changes))
+	n := len(e.Changes)
+	if n == 0 {
+		return c, nil
 	}
+	if n > len(m.room) {
+		m.last = max(n, min(2*m.last, mostRoom))
+		m.room = make([]Change, m.last)
+	}
+	c.Changes, m.room = m.room[:n:n], m.room[n:]
 	for i := range e.Changes {
 		if err := c.Changes[i].read(&e.Changes[i], e.Version); err != nil {
 			return Commit{}, fmt.Errorf("run %s commit %d: %w", run, e.Version, err)
@@ -139,12 +156,10 @@ func newCommit(run string, e *backend.JournalEntry) (Commit, error) {
 	return c, nil
 }
 
-// read takes over a change of a journal.
+// read takes over a change of a journal. REQUIRES: c is zero.
 func (c *Change) read(stored *backend.JournalChange, version uint64) (err error) {
-	*c = Change{
-		Primitive: Primitive(stored.Primitive), Op: stored.Op, Key: stored.Key,
-		stored: stored, version: version,
-	}
+	c.Primitive, c.Op, c.Key = Primitive(stored.Primitive), stored.Op, stored.Key
+	c.stored, c.version = stored, version
 	switch stored.Primitive {
 	case codec.Events:
 		c.Key = ""

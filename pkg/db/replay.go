@@ -143,11 +143,12 @@ func (p *replay) run(yield func(Commit, error) bool) error {
 	if r.From, err = p.count(); err != nil {
 		return err
 	}
+	var maker commitMaker
 	for e, err := range p.d.b.Journal(p.ctx, p.scope, r) {
 		if err != nil {
 			return err
 		}
-		c, err := newCommit(p.name, &e)
+		c, err := maker.commit(p.name, &e)
 		if err != nil {
 			return err
 		}

@@ -137,7 +137,7 @@ func (p *replay) earliestState(version uint64) (Commit, error) {
 	}
 	var c Commit
 	if err == nil {
-		c, err = newCommit(p.name, &e)
+		c, err = new(commitMaker).commit(p.name, &e)
 	}
 	if err != nil {
 		return Commit{}, err

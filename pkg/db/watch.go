@@ -111,6 +111,7 @@ func (d *DB) watch(
 type watch struct {
 	d     *DB
 	yield func(Commit, error) bool
+	maker commitMaker
 	filter
 	begun uint64 // published when the watch began
 	all   bool   // From was 0: pruned history before begun is passed over
@@ -136,7 +137,7 @@ func (w *watch) read(o WatchOptions) error {
 
 // tell hands a commit to the consumer unless the filter leaves nothing of it.
 func (w *watch) tell(name string, e *backend.JournalEntry) error {
-	c, err := newCommit(name, e)
+	c, err := w.maker.commit(name, e)
 	if err == nil {
 		err = w.keep(&c)
 	}

@@ -1,0 +1,204 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/inmem-db/inmem/internal/backend"
+	"github.com/inmem-db/inmem/pkg/codec"
+)
+
+// journalPage is a run of commits of one layer.
+type journalPage struct {
+	db    *DB
+	ctx   context.Context
+	layer journalLayer
+	r     *backend.JournalRange
+	next  uint64
+	limit int
+	// whole, if not 0, takes the place of limit if the history ends within so many changes.
+	whole int
+
+	entries []backend.JournalEntry
+	changes int
+	bytes   int
+	cut     bool // given up for being too large
+	gap     bool // a journal record is missing
+	values  arena
+
+	free    []backend.JournalChange // room for the changes of the commits to come
+	scratch []codec.Change          // of one part of a record
+	scanned *scannedValues          // the values of all changes, if a walk has read them
+}
+
+// read reads the journal records, and the values that are asked for.
+func (p *journalPage) read() error {
+	n := p.layer.scope.Number
+	lower, err := codec.AppendKey(nil, n, codec.Journal, codec.EventUserKey(p.next))
+	if err != nil {
+		return err
+	}
+	it, err := p.db.store.NewIter(&pebble.IterOptions{
+		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, n, codec.Journal, ""),
+	})
+	if err != nil {
+		return err
+	}
+	err = p.readRecords(it)
+	p.db.noteHistory(it)
+	if err = closeIter(it, err); err != nil || p.r.Values == backend.NoValues {
+		return err
+	}
+	return p.readValues()
+}
+
+// readRecords reads commits up to the limit.
+func (p *journalPage) readRecords(it *pebble.Iterator) error {
+	number, limit := p.next, max(p.limit, p.whole)
+	for ok := it.First(); ok; number++ {
+		found, version, err := journalPlace(it.Key())
+		if err != nil {
+			return err
+		}
+		if version > p.layer.at {
+			return nil
+		}
+		if p.changes >= limit {
+			p.shorten()
+			return nil
+		}
+		if found != number {
+			p.gap = true
+			return p.layer.missing(number, found)
+		}
+		e := backend.JournalEntry{Version: version, Number: number}
+		if ok, err = p.readParts(it, &e); err != nil {
+			return err
+		}
+		p.entries = append(p.entries, e)
+	}
+	return it.Error()
+}
+
+// shorten leaves out what was read in the hope that it would be all.
+func (p *journalPage) shorten() {
+	n := 0
+	for i := range p.entries {
+		if n += len(p.entries[i].Changes); n >= p.limit {
+			p.entries, p.changes = p.entries[:i+1], n
+			return
+		}
+	}
+}
+
+// readParts reads all parts of the record under an iterator, and moves it on to the next one.
+func (p *journalPage) readParts(
+	it *pebble.Iterator, e *backend.JournalEntry,
+) (more bool, err error) {
+	more = true
+	for part, parts := 0, 1; part < parts; part++ {
+		if part > 0 && !p.isPart(it, more, e) {
+			return false, fmt.Errorf("%w: commit %d: part %d of record %d of scope %d", errNoJournal,
+				e.Version, part, e.Number, p.layer.scope.Number)
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return false, err
+		}
+		rec, err := codec.DecodeJournalRecordInto(e.Number, p.values.clone(value), p.scratch)
+		if err != nil {
+			return false, err
+		}
+		p.scratch = rec.Changes[:0]
+		if part == 0 {
+			parts = rec.Parts
+			err = p.begin(e, &rec)
+		}
+		if err != nil {
+			return false, err
+		}
+		p.take(e, rec.Changes)
+		more = it.Next()
+	}
+	return more, nil
+}
+
+// isPart tells whether an iterator stands on a further part of a commit's record.
+func (p *journalPage) isPart(it *pebble.Iterator, valid bool, e *backend.JournalEntry) bool {
+	if !valid {
+		return false
+	}
+	number, version, err := journalPlace(it.Key())
+	return err == nil && number == e.Number && version == e.Version
+}
+
+// begin reads what the first part of a record says of the whole.
+func (p *journalPage) begin(e *backend.JournalEntry, rec *codec.JournalRecord) error {
+	if rec.Parts == 0 {
+		return fmt.Errorf("%w: commit %d: record %d of scope %d begins in the middle",
+			codec.ErrCorrupt, e.Version, e.Number, p.layer.scope.Number)
+	}
+	e.Time, e.Origin = rec.Time, rec.Origin
+	if rec.Timed {
+		return nil
+	}
+	c, err := p.db.commitRecord(e.Version) // it was written before journals told the time
+	e.Time = c.Time
+	return err
+}
+
+const (
+	fewestRoom = 16
+	mostRoom   = 512
+)
+
+// take keeps the changes that are asked for. The commits of a page share what they lie in.
+func (p *journalPage) take(e *backend.JournalEntry, changes []codec.Change) {
+	before := len(e.Changes)
+	if before == 0 {
+		if len(p.free) < len(changes) {
+			p.free = make([]backend.JournalChange,
+				max(len(changes), min(max(2*p.changes, fewestRoom), mostRoom)))
+		}
+		e.Changes = p.free[:0:len(changes)]
+	}
+	for i := range changes {
+		if p.r.Keeps(changes[i]) {
+			e.Changes = append(e.Changes, backend.JournalChange{})
+			e.Changes[len(e.Changes)-1].Change = changes[i]
+		}
+	}
+	if before == 0 {
+		n := len(e.Changes)
+		e.Changes, p.free = e.Changes[:n:n], p.free[n:]
+	}
+	p.changes += len(e.Changes) - before
+}
+
+// noteHistory counts what an iterator went over.
+func (d *DB) noteHistory(it *pebble.Iterator) {
+	s := it.Stats().InternalStats
+	d.counters.historyKeys.Add(s.PointCount)
+	d.counters.historyBytes.Add(s.KeyBytes + s.ValueBytes)
+}
+
+// arena copies small slices into blocks that they share: an allocation each would cost more than
+// the read. Whoever keeps a slice keeps its block.
+type arena struct{ block []byte }
+
+const arenaBlock = 64 << 10
+
+func (a *arena) clone(b []byte) []byte {
+	if len(b) > arenaBlock/8 {
+		return bytes.Clone(b)
+	}
+	if len(b) > cap(a.block)-len(a.block) {
+		a.block = make([]byte, 0, arenaBlock)
+	}
+	start := len(a.block)
+	a.block = append(a.block, b...)
+	return a.block[start:len(a.block):len(a.block)]
+}
