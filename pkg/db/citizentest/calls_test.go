@@ -211,6 +211,13 @@ func looksAt(db *inmem.DB, run *inmem.Run, version uint64) map[string]call {
 	}
 }
 
+func ending(tx *inmem.Tx, err error) error {
+	if err == nil {
+		_ = tx.Rollback() // it has ended by itself if the database was closed
+	}
+	return err
+}
+
 func closing(v *inmem.View, err error) error {
 	if err == nil {
 		err = v.Close()
@@ -253,7 +260,7 @@ func whole(t *testing.T, db *inmem.DB, run *inmem.Run) map[string]call {
 	return map[string]call{
 		"db.At":       func(c c) error { return closing(db.At(c, 0)) },
 		"db.AtTime":   func(c c) error { return closing(db.AtTime(c, time.Unix(1, 0))) },
-		"db.Begin":    func(c c) error { _, err := db.Begin(c, inmem.TxOptions{}); return err },
+		"db.Begin":    func(c c) error { return ending(db.Begin(c, inmem.TxOptions{})) },
 		"db.BeginRun": func(c c) error { return only(db.BeginRun(c, inmem.RunOptions{})) },
 		"db.Checkpoint": func(c c) error {
 			return only(db.Checkpoint(c, filepath.Join(dir, "copy")))
