@@ -6,11 +6,13 @@ import (
 	"io"
 	"os"
 
+	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/bundle"
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/primitives/statecell"
 	"github.com/inmem-db/inmem/pkg/primitives/trace"
 	"github.com/inmem-db/inmem/pkg/primitives/vectors"
+	"github.com/inmem-db/inmem/pkg/txn"
 )
 
 // verifyBundle reads a bundle to its end; check is asked about its head first.
@@ -47,6 +49,30 @@ func (v *verifying) change(c *bundle.Change) (err error) {
 		return fmt.Errorf("%w: bundle: %s %q: %w", ErrCorrupt, c.Primitive, c.Key, err)
 	}
 	return nil
+}
+
+// agree demands that what a run shows fits together, as Verify does: spans have their parents,
+// cells are in states of their machines, vectors in collections of their dimension. What a bundle
+// says of one key can be right, and of two of them not.
+func (d *DB) agree(ctx context.Context, s *backend.Scope) error {
+	v := verification{d: d, ctx: ctx, report: &VerifyReport{}, most: 1,
+		told: map[codec.Scope]bool{}}
+	err := d.m.View(ctx, func(view *txn.View) error {
+		scope := view.Scope(s)
+		if err := v.parents(s, scope); err != nil {
+			return err
+		}
+		if err := v.states(s, scope); err != nil {
+			return err
+		}
+		return v.rows(s, scope)
+	})
+	if err == nil && v.report.Found > 0 {
+		p := v.report.Problems[0]
+		err = fmt.Errorf("%w: the bundle makes a run that contradicts itself: %s %q: %s", ErrCorrupt,
+			p.Primitive, p.Key, p.Text)
+	}
+	return err
 }
 
 // nullValue is what index entries hold.

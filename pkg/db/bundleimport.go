@@ -185,6 +185,9 @@ func (x *importing) fill(in io.Reader, verified *BundleInfo) error {
 		err = fmt.Errorf("%w: the bundle makes a run with state hash %v, expected %v", ErrCorrupt,
 			hash, verified.StateHash)
 	}
+	if err == nil {
+		err = x.d.agree(x.ctx, x.run.scope)
+	}
 	return err
 }
 

@@ -124,15 +124,17 @@ func (t RetentionTarget) key() string {
 	return key
 }
 
+// parseTarget is the inverse of key. Errors: ErrCorrupt.
 func parseTarget(key string) (t RetentionTarget, err error) {
-	rest := strings.TrimPrefix(key, policyPrefix)
+	rest, ours := strings.CutPrefix(key, policyPrefix)
 	run, letter, ok := strings.Cut(rest, "/")
-	if !ok || len(letter) > 1 {
-		return t, &codec.CorruptError{What: "retention policy", Detail: fmt.Sprintf("key %q", key)}
-	}
 	t.Run = run
 	if letter != "" {
 		t.Primitive = Primitive(letter[0])
+	}
+	if !ours || !ok || len(letter) > 1 || !takesPolicy(t.Primitive) || t.key() != key {
+		return RetentionTarget{}, &codec.CorruptError{What: "retention policy",
+			Detail: fmt.Sprintf("key %q", key)}
 	}
 	return t, nil
 }
@@ -163,9 +165,7 @@ func (d *DB) setRetention(ctx context.Context, t RetentionTarget, k *Keep) (uint
 			_, err = s.Delete(ctx, codec.Meta, t.key())
 			return err
 		}
-		value, err := encodeStored(storedKeep{
-			Commits: int64(k.Commits), For: int64(k.For), Number: int64(number),
-		})
+		value, err := encodeKeep(*k, number)
 		if err == nil {
 			_, err = s.Put(ctx, codec.Meta, t.key(), value, 0)
 		}
@@ -220,6 +220,28 @@ func (k Keep) check() error {
 	return nil
 }
 
+func encodeKeep(k Keep, number codec.Scope) ([]byte, error) {
+	return encodeStored(storedKeep{
+		Commits: int64(k.Commits), For: int64(k.For), Number: int64(number),
+	})
+}
+
+// decodeKeep is the inverse of encodeKeep. Errors: ErrCorrupt, also for a policy that cannot have
+// been set: one of -1 commits would keep them all.
+func decodeKeep(b []byte) (k Keep, number codec.Scope, err error) {
+	var stored storedKeep
+	if err := decodeStored(b, &stored); err != nil {
+		return k, 0, err
+	}
+	if stored.Commits < 0 || stored.For < 0 || stored.Number < 0 ||
+		stored.Number > int64(codec.MaxScope) {
+		return k, 0, &codec.CorruptError{What: "retention policy", Detail: fmt.Sprintf(
+			"%d commits, %d ns, scope %d", stored.Commits, stored.For, stored.Number)}
+	}
+	k = Keep{Commits: uint64(stored.Commits), For: time.Duration(stored.For)}
+	return k, codec.Scope(stored.Number), nil
+}
+
 // encodeStored encodes a struct as a Map.
 func encodeStored(fields any) ([]byte, error) {
 	v, err := codec.ValueOf(fields)
@@ -260,8 +282,8 @@ func (d *DB) policies(ctx context.Context) (*policies, error) {
 		if err != nil {
 			return nil, err
 		}
-		var stored storedKeep
-		if err := decodeStored(c.Entry().Value, &stored); err != nil {
+		k, of, err := decodeKeep(c.Entry().Value)
+		if err != nil {
 			return nil, err
 		}
 		if t.Run != "" {
@@ -269,12 +291,11 @@ func (d *DB) policies(ctx context.Context) (*policies, error) {
 			switch {
 			case err != nil && !errors.Is(err, ErrRunNotFound):
 				return nil, err
-			case err != nil || int64(number) != stored.Number:
+			case err != nil || number != of:
 				p.dead = append(p.dead, t.key())
 				continue
 			}
 		}
-		k := Keep{Commits: uint64(stored.Commits), For: time.Duration(stored.For)}
 		p.list = append(p.list, RetentionPolicy{RetentionTarget: t, Keep: k})
 		p.of[t] = k
 	}
