@@ -21,8 +21,8 @@ MAIN_PATHS := engine_get,engine_put/insert,engine_put/overwrite_uniform,txn_comm
 CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...
 
-.PHONY: help test race invariants fuzz crash sim kill lint staticcheck api api-update bench \
-	bench-peers bench-compare bench-guard bench-profile cover cross docs screenshots fmt tools ci
+.PHONY: help test race invariants fuzz crash sim kill isolation sabotage lint staticcheck api \
+	api-update bench bench-peers bench-compare bench-guard bench-profile cover cross docs screenshots fmt tools ci
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,13 @@ sim: ## a simulation from SEED (1) of STEPS steps (none: until Ctrl-C); see docs
 	@INMEM_SIM_SEED=$(or $(SEED),1) INMEM_SIM_STEPS=$(or $(STEPS),forever) \
 		INMEM_SIM_EPISODE=$(EPISODE) INMEM_SIM_ONLY=$(ONLY) \
 		$(GO) test -count 1 -timeout 0 -v -run '^TestSimulation$$' ./pkg/db/simtest
+
+isolation: ## many clients on few keys, SECONDS (10) per mode and level; see docs/isolation.md
+	@INMEM_ISOLATION_SECONDS=$(or $(SECONDS),10) $(GO) -C pkg/db/isolationtest test -count 1 \
+		-timeout 0 -run '^TestIsolation$$'
+
+sabotage: ## switch off what the promises rest on, one thing at a time: a suite must fail each time
+	$(GO) -C internal/tools run ./sabotage -only '$(ONLY)'
 
 lint: ## the rules of the house (internal/lint)
 	$(GO) vet ./...

@@ -12,7 +12,7 @@ var stages = [][]kind{
 }
 
 // most bounds the cycles that are told.
-const most = 16
+const most = 8
 
 // anomalies finds cycles. What was in one is left out of all later ones.
 func (g *graph) anomalies() (found []Anomaly) {

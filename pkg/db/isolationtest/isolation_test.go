@@ -44,8 +44,11 @@ var levels = []struct {
 // allows, agrees with real time and with the versions, in every mode, in forks too.
 func TestIsolation(t *testing.T) {
 	budget := long(t)
+	var all totals
+	began := time.Now()
 	if budget > 0 {
 		fmt.Println(heading)
+		defer func() { fmt.Println(all.line("all", "", time.Since(began))) }()
 	}
 	for _, mode := range modes {
 		for _, level := range levels {
@@ -55,8 +58,10 @@ func TestIsolation(t *testing.T) {
 				for n := 0; n == 0 || time.Since(start) < budget; n++ {
 					sum.add(play(t, mode, level.of, n))
 				}
+				all.rounds += sum.rounds - 1
+				all.add(&sum.Report)
 				if budget > 0 {
-					fmt.Println(sum.line(mode, level.name, time.Since(start)))
+					fmt.Println(sum.line(mode.String(), level.name, time.Since(start)))
 				}
 			})
 		}
@@ -109,7 +114,9 @@ func play(t *testing.T, mode inmem.Durability, levels []inmem.Isolation, n int) 
 	wg.Wait()
 	r.readAll()
 	report := isolation.Check(&r.h.h)
-	require.Empty(t, report.Anomalies, "seed %d\n%s", seed, report)
+	if len(report.Anomalies) > 0 {
+		t.Fatalf("seed %d\n%s", seed, report)
+	}
 	require.Greater(t, report.Committed, clients, "%s", report)
 	require.NotZero(t, min(report.WW, report.WR, report.RW), "%s", report)
 	return report
@@ -153,6 +160,7 @@ type totals struct {
 	isolation.Report
 }
 
+// add adds a round.
 func (s *totals) add(r *isolation.Report) {
 	s.rounds++
 	s.Txns += r.Txns
@@ -166,11 +174,11 @@ func (s *totals) add(r *isolation.Report) {
 	s.Anomalies = append(s.Anomalies, r.Anomalies...)
 }
 
-const heading = "MODE     LEVEL         ROUNDS    TXNS  COMMITTED  ABORTED      OPS       WW       WR" +
-	"       RW  PHANTOM  ANOMALIES   TIME"
+const heading = "MODE     LEVEL         ROUNDS    TXNS  COMMITTED  ABORTED      OPS       WW" +
+	"       WR       RW  PHANTOM  ANOMALIES   TIME"
 
-func (s *totals) line(mode inmem.Durability, level string, d time.Duration) string {
-	return fmt.Sprintf("%-8v %-12s %7d %7d %10d %8d %8d %8d %8d %8d %8d %10d %6.1fs", mode, level,
+func (s *totals) line(mode, level string, d time.Duration) string {
+	return fmt.Sprintf("%-8s %-12s %7d %7d %10d %8d %8d %8d %8d %8d %8d %10d %6.1fs", mode, level,
 		s.rounds, s.Txns, s.Committed, s.Aborted, s.Ops, s.WW, s.WR, s.RW, s.Phantoms,
 		len(s.Anomalies), d.Seconds())
 }

@@ -218,7 +218,9 @@ func ints(v inmem.Value, exists bool) (l []int64, err error) {
 }
 
 // append notes a list that was read, and stores it with one more element.
-func (s *session) append(scope, name string, l []int64, more bool, store func([]int64) error) error {
+func (s *session) append(
+	scope, name string, l []int64, more bool, store func([]int64) error,
+) error {
 	s.note(isolation.Op{Kind: isolation.ReadList, Key: key(scope, name), List: l})
 	if !more {
 		return nil
