@@ -84,13 +84,8 @@ func (c *content) bytes() int64 {
 
 // scan adds the rows as they are at base. Nobody else has the contents yet.
 func (c *content) scan(ctx context.Context) error {
-	return c.owner.each(ctx, c.base, func(id string, r *backend.Record) error {
-		vec, err := codec.DecodeVector(c.room[:0], r.Value)
-		if err != nil {
-			return err
-		}
-		c.room = vec
-		_, err = c.add(id, vec, r.Version)
+	return c.owner.eachBeside(ctx, c.base, func(id string, version uint64, vec []float32) error {
+		_, err := c.add(id, vec, version)
 		return err
 	})
 }

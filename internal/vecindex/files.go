@@ -177,26 +177,22 @@ func (x *index) readFile(ctx context.Context, in io.Reader, at uint64) (*content
 // confirm holds living slots against the rows, and takes the vectors from them.
 func (c *content) confirm(ctx context.Context) error {
 	rows, found := c.rows.Load(), 0
-	err := c.owner.each(ctx, c.version.Load(), func(id string, r *backend.Record) error {
+	check := func(id string, version uint64, vec []float32) error {
 		slot, ok := rows.Find(id)
 		if !ok {
 			return errStale
 		}
-		if born, _ := rows.Life(slot); born != r.Version {
+		if born, _ := rows.Life(slot); born != version {
 			return errStale
 		}
-		vec, err := codec.DecodeVector(c.room[:0], r.Value)
-		if err != nil {
-			return err
-		}
-		c.room = vec
 		if found++; found%fitEvery == 0 {
 			if err := c.fit(); err != nil {
 				return err
 			}
 		}
 		return rows.Restore(slot, vec)
-	})
+	}
+	err := c.owner.eachBeside(ctx, c.version.Load(), check)
 	if err == nil && found != rows.Live() {
 		return errStale
 	}

@@ -81,6 +81,35 @@ func TestFileBringsGraphBack(t *testing.T) {
 	}
 }
 
+// A Close that comes while the worker writes a file ends that, and writes the file itself.
+func TestCloseBesideSave(t *testing.T) {
+	w := newWorld(t, newModel())
+	w.kind, w.least = vector.KindGraph, 1
+	w.open(w.b)
+	s := w.scope()
+	w.fill(rand.New(rand.NewSource(7)), s, 300)
+	w.m.mu.Lock()
+	w.m.working = make(chan struct{}) // the worker of this test
+	w.m.mu.Unlock()
+	w.search(s, w.b.Published(), someQuery)
+	c := w.collection(s)
+	x := w.m.indexes[indexKey{scope: s.Number, prefix: c.Prefix, incarnation: c.Incarnation}]
+	for x.content.Load().tail() > 0 {
+		require.NoError(t, x.work(w.ctx))
+	}
+	require.True(t, x.unsaved(5))
+	closing, cancel := context.WithCancel(w.ctx)
+	cancel()
+	require.NoError(t, x.work(closing))
+	require.Empty(t, w.files())
+	close(w.m.working)
+	w.commit(backend.Write{Scope: s, Primitive: codec.Vectors, Key: codec.VectorCollectionKey(docs),
+		Op: backend.Put, Value: []byte{0xf6}})
+	x.key.incarnation = w.b.Published() // the file of a collection that there is
+	require.NoError(t, w.m.Close())
+	require.Len(t, w.files(), 1)
+}
+
 // A fork of a version before the file hides what it wrote in all slots of the file.
 func TestForkOverFile(t *testing.T) {
 	w, s := filed(t)

@@ -206,11 +206,13 @@ func (x *index) each(
 			continue // the record of the collection
 		}
 		if err := row(id, cur.Record()); err != nil {
-			return fmt.Errorf("row %q: %w", id, err)
+			return rowError(id, err)
 		}
 	}
 	return cur.Err()
 }
+
+func rowError(id string, err error) error { return fmt.Errorf("row %q: %w", id, err) }
 
 // near tells whether little was committed to the scope since a version.
 func (x *index) near(ctx context.Context, at uint64) (bool, error) {

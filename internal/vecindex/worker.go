@@ -136,8 +136,8 @@ func (x *index) work(ctx context.Context) error {
 	case c.tail() > 0:
 		return c.link(ctx)
 	}
-	if err := x.save(ctx); err != nil {
-		x.unwritable.Store(true)
+	if err := x.save(ctx); err != nil && ctx.Err() == nil {
+		x.unwritable.Store(true) // else Close came in between: it writes the file itself
 	}
 	return nil
 }
