@@ -17,7 +17,7 @@ func runOf(t testing.TB, n int) (*inmem.DB, *inmem.Run) {
 	d, err := inmem.Open(t.TempDir(), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	run, err := d.BeginRun(t.Context(), inmem.RunOptions{Agent: "x"})
+	run, err := d.BeginRun(t.Context(), inmem.RunOptions{Tenant: "t", App: "a", Agent: "x"})
 	require.NoError(t, err)
 	for i := 0; i < n; {
 		_, err := run.Update(t.Context(), func(tx *inmem.Tx) error {
@@ -49,7 +49,7 @@ func BenchmarkFork(b *testing.B) {
 				return err
 			}},
 			{"begin", func() error {
-				_, err := d.BeginRun(ctx, inmem.RunOptions{Agent: "x"})
+				_, err := d.BeginRun(ctx, inmem.RunOptions{Tenant: "t", App: "a", Agent: "x"})
 				return err
 			}},
 			{"fork and put", func() error {

@@ -51,7 +51,11 @@ func idText(id [16]byte) string { return uuid.UUID(id).String() }
 
 // family begins every key: archived runs lie apart from all others.
 func family(archived bool, kind string) codec.Tuple {
-	return make(codec.Tuple, 0, usualKey).AppendBool(archived).AppendString(kind)
+	return appendFamily(make(codec.Tuple, 0, usualKey), archived, kind)
+}
+
+func appendFamily(dst codec.Tuple, archived bool, kind string) codec.Tuple {
+	return dst.AppendBool(archived).AppendString(kind)
 }
 
 // usualKey is enough for most keys, so that they do not grow piece by piece.
@@ -69,7 +73,11 @@ func parentPrefix(archived bool, parent codec.Scope) codec.Tuple {
 
 // spacePrefix is the stream of the runs with these parts of a namespace; an empty part is any.
 func spacePrefix(archived bool, tenant, app, agent string) codec.Tuple {
-	t := family(archived, kindSpace)
+	return appendSpace(make(codec.Tuple, 0, usualKey), archived, tenant, app, agent)
+}
+
+func appendSpace(t codec.Tuple, archived bool, tenant, app, agent string) codec.Tuple {
+	t = appendFamily(t, archived, kindSpace)
 	for _, part := range [...]string{tenant, app, agent} {
 		if part == "" {
 			t = t.AppendNil()
@@ -96,38 +104,68 @@ func passes(r *codec.ScopeRecord) bool {
 // ended tells whether a status is an end: it leads to Archived at most.
 func ended(s codec.Status) bool { return stays(s) }
 
+// entryList makes the keys of a run's entries, one behind the other in one string: a run has a dozen,
+// and is made often.
+type entryList struct {
+	archived bool
+	place    string
+	text     codec.Tuple
+	ends     []int
+}
+
+// begin begins a key, which end ends.
+func (l *entryList) begin(kind string) codec.Tuple {
+	return appendFamily(l.text, l.archived, kind)
+}
+
+func (l *entryList) end(prefix codec.Tuple) {
+	l.text = append(prefix, l.place...)
+	l.ends = append(l.ends, len(l.text))
+}
+
+func (l *entryList) keys() []string {
+	keys, text, start := make([]string, 0, len(l.ends)+1), string(l.text), 0
+	for _, end := range l.ends {
+		keys = append(keys, text[start:end])
+		start = end
+	}
+	return keys
+}
+
 // plainEntries lists the keys of a run's entries, but for that of a passing status, in no order.
 func plainEntries(r *codec.ScopeRecord) []string {
 	place := placeOf(r.Created, r.ID)
-	archived := r.Status == codec.Archived
 	if r.Kind == codec.KindImport {
 		return []string{importPrefix() + place}
 	}
-	keys := make([]string, 0, 12+len(r.Tags))
-	add := func(prefix codec.Tuple) { keys = append(keys, string(append(prefix, place...))) }
-	add(family(archived, kindRun))
+	archived := r.Status == codec.Archived
+	l := entryList{
+		archived: archived, place: place, text: make(codec.Tuple, 0, 12*usualKey),
+		ends: make([]int, 0, 12+len(r.Tags)),
+	}
+	l.end(l.begin(kindRun))
 	for _, tag := range r.Tags {
-		add(tagPrefix(archived, tag))
+		l.end(l.begin(kindTag).AppendString(tag))
 	}
 	if r.ParentNumber != 0 {
-		add(parentPrefix(archived, r.ParentNumber))
+		l.end(l.begin(kindParent).AppendInt(int64(r.ParentNumber)))
 	}
-	if r.ReadsThrough() {
-		keys = append(keys, forkEntry(r))
+	if r.ReadsThrough() { // archived or not
+		l.end(appendFork(l.text, r.ParentNumber).AppendInt(int64(r.ForkVersion)))
 	}
 	if stays(r.Status) && !archived {
-		add(statusPrefix(r.Status))
+		l.end(l.begin(kindStatus).AppendString(r.Status.String()))
 	}
 	for _, tenant := range orAny(r.Tenant) {
 		for _, app := range orAny(r.App) {
 			for _, agent := range orAny(r.Agent) {
 				if tenant != "" || app != "" || agent != "" {
-					add(spacePrefix(archived, tenant, app, agent))
+					l.end(appendSpace(l.text, archived, tenant, app, agent))
 				}
 			}
 		}
 	}
-	return keys
+	return l.keys()
 }
 
 // entriesOf lists the keys of all entries of a run; nil has none. Without a layout that of a

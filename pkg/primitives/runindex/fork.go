@@ -68,13 +68,11 @@ type Fork struct {
 
 // forkPrefix is the stream of the forks that read through a run, by the version of the fork.
 func forkPrefix(parent codec.Scope) codec.Tuple {
-	return family(false, kindFork).AppendInt(int64(parent))
+	return appendFork(make(codec.Tuple, 0, usualKey), parent)
 }
 
-// forkEntry is the entry of a run that reads through its parent.
-func forkEntry(r *codec.ScopeRecord) string {
-	key := forkPrefix(r.ParentNumber).AppendInt(int64(r.ForkVersion))
-	return string(key) + placeOf(r.Created, r.ID)
+func appendFork(dst codec.Tuple, parent codec.Scope) codec.Tuple {
+	return appendFamily(dst, false, kindFork).AppendInt(int64(parent))
 }
 
 // Forks yields the runs that read through the one with this number, by the version up to which they

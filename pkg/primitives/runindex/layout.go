@@ -45,12 +45,51 @@ func readLayout(ctx context.Context, get getter) (*layout, error) {
 	}
 	v, err := codec.DecodeValue(e.Value)
 	if err == nil {
-		err = v.Decode(&l)
+		err = l.read(v)
 	}
 	if err != nil || l.Generation < 0 || !slices.IsSorted(l.Epochs) {
 		return nil, damaged("its layout cannot be read")
 	}
 	return &l, nil
+}
+
+// read is Value.Decode without reflection: every run that begins reads the layout.
+func (l *layout) read(v codec.Value) (err error) {
+	if v.Kind() != codec.KindMap {
+		return codec.ErrTypeMismatch
+	}
+	for name, field := range v.Entries() {
+		if field.IsNull() { // a slice that was nil
+			continue
+		}
+		switch name {
+		case "Generation":
+			l.Generation, err = field.AsInt()
+		case "Swept":
+			l.Swept, err = field.AsBytes()
+		case "Epochs":
+			l.Epochs, err = readEpochs(field)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readEpochs(v codec.Value) ([]uint64, error) {
+	if v.Kind() != codec.KindArray {
+		return nil, codec.ErrTypeMismatch
+	}
+	epochs := make([]uint64, 0, v.Len())
+	for _, item := range v.Items() {
+		n, err := item.AsInt()
+		if err != nil || n < 0 {
+			return nil, codec.ErrTypeMismatch
+		}
+		epochs = append(epochs, uint64(n))
+	}
+	return epochs, nil
 }
 
 func (l *layout) write(ctx context.Context, s txn.Scope) error {
