@@ -55,6 +55,7 @@ func furnish(t *testing.T, h hands) {
 	require.NoError(t, only(h.Cell("c").Store(ctx, one)))
 	require.NoError(t, only(h.Traces().Start(ctx, inmem.Span{ID: "s", Type: inmem.SpanThought})))
 	require.NoError(t, only(h.Vectors("v").Create(ctx, flat)))
+	require.NoError(t, only(h.Vectors("spare").Create(ctx, flat)))
 	require.NoError(t, only(h.Vectors("v").Upsert(ctx, "r", []float32{1, 2}, inmem.Null())))
 }
 
@@ -164,7 +165,7 @@ func writes(h hands) map[string]call {
 			return only(notes.UpsertMany(c, []inmem.VectorRow{{ID: "q", Vector: []float32{1, 2}}}))
 		},
 		"vectors.Delete": func(c c) error { return only(notes.Delete(c, "r")) },
-		"vectors.Drop":   func(c c) error { return only(h.Vectors("v").Drop(c)) },
+		"vectors.Drop":   func(c c) error { return only(h.Vectors("spare").Drop(c)) },
 	}
 }
 
