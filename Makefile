@@ -21,7 +21,7 @@ MAIN_PATHS := engine_get,engine_put/insert,engine_put/overwrite_uniform,txn_comm
 CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...
 
-.PHONY: help test race invariants fuzz crash sim kill isolation sabotage lint staticcheck api \
+.PHONY: help test race invariants fuzz crash sim kill citizens isolation sabotage lint staticcheck api \
 	api-update bench bench-peers bench-compare bench-guard bench-profile cover cross docs screenshots fmt tools ci
 
 help: ## this text
@@ -60,6 +60,9 @@ isolation: ## many clients on few keys, SECONDS (10) per mode and level; see doc
 
 sabotage: ## switch off what the promises rest on, one thing at a time: a suite must fail each time
 	$(GO) -C internal/tools run ./sabotage -only '$(ONLY)'
+
+citizens: ## programs that use a database badly, long forms: 10 million keys, 100,000 dropped views
+	INMEM_LONG=1 $(GO) test -count 1 -timeout 4h -v ./pkg/db/citizentest
 
 lint: ## the rules of the house (internal/lint)
 	$(GO) vet ./...
