@@ -3,6 +3,7 @@ package bars
 import (
 	"fmt"
 	"math"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -100,7 +101,7 @@ func (v *Verdict) measure(ours *measure.Result, all []measure.Result) bool {
 			v.CPU = cpu.Median
 		}
 		cost, ok := other.RatioTo(ours)
-		v.compare(show.Rate(ours.Rate().Median), lastOf(other.Name)+" "+
+		v.compare(show.Rate(ours.Rate().Median), path.Base(other.Name)+" "+
 			show.Rate(other.Rate().Median))
 		return ok && v.set(cost, "%s times the cost of "+lastOf(other.Name))
 	case Growth:

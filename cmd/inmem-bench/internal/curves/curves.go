@@ -179,6 +179,9 @@ func (p *place) fill(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
+		if _, err := child.KV().Put(ctx, p.key(0), value(0, 0)); err != nil {
+			return err
+		}
 		p.forks = append(p.forks, child.KV())
 	}
 	return nil
