@@ -83,6 +83,7 @@ func (e *episode) crash(share int, a Action) {
 // powerCut goes on from what was there when the power went in the middle of an operation.
 func (e *episode) powerCut() {
 	e.tell("the power went")
+	e.count.Faults["power cut in an operation"]++
 	e.restart(e.disk.wreck())
 }
 
@@ -124,7 +125,22 @@ func (e *episode) restart(left *disktest.Disk) {
 		return
 	}
 	e.forget(found.Last)
+	e.pruneAgain()
 	e.examine("after a crash")
+}
+
+// pruneAgain finishes what a crash has interrupted: which runs were pruned by then is open.
+func (e *episode) pruneAgain() {
+	if !e.pruning {
+		return
+	}
+	e.pruning = false
+	for _, s := range []*side{e.model, e.real} {
+		if _, err := s.db.ApplyRetention(e.ctx, nil); err != nil {
+			e.wrong("carry out retention after a crash: %v", err)
+			return
+		}
+	}
 }
 
 // reenter opens the engine, which may fail as the disk does; then it is tried again.

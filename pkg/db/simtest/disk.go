@@ -31,7 +31,7 @@ type disk struct {
 	err       error
 	fired     bool
 	full      bool
-	power     int                    // the how many-th change from now on is the last before the power goes
+	power     int                    // the power goes behind so many changes; 0: it stays
 	lost      *rand.Rand             // of what was not synced
 	share     int                    // how much of it stays, percent
 	after     *disktest.Disk         // what was there when the power went

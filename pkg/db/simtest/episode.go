@@ -37,7 +37,7 @@ type episode struct {
 
 	floor   uint64 // what must survive a crash that comes during the action
 	low     bool   // the disk has little space, or had when somebody looked
-	suspect bool   // an operation on the disk has failed, so a commit may
+	pruning bool   // retention is carried out: a crash may leave any part of that
 	failure error
 	story   []string
 	count   *Summary
@@ -121,7 +121,6 @@ func (e *episode) sides(eng *embedded.DB) (err error) {
 	e.model.sweep = func(ctx context.Context) error {
 		return e.twin.SweepBy(ctx, e.clock(), e.twin.Commit)
 	}
-	e.suspect = false
 	e.survey()
 	for _, s := range []*side{e.real, e.model} {
 		if err := s.find(e.ctx, e.runs, e.there()); err != nil {
@@ -153,7 +152,12 @@ func (e *episode) survey() {
 
 // play plays an action and looks whether the power went meanwhile.
 func (e *episode) play(a Action) {
-	e.floor, e.twin.numbers = e.engine.Durable(), nil
+	floor, told := e.engine.Durable(), e.watch
+	if e.disk.wreck() != nil { // between two actions: what counts is what was durable before
+		e.powerCut()
+		floor, told = e.engine.Durable(), e.watch
+	}
+	e.floor, e.twin.numbers, e.pruning = floor, nil, a.Kind == "retention-apply"
 	e.count.Kinds[a.Kind]++
 	e.count.Steps++
 	kindOf[a.Kind].play(e, a)
@@ -161,7 +165,7 @@ func (e *episode) play(a Action) {
 		return
 	}
 	if e.disk.wreck() != nil {
-		e.count.Faults["power cut in an operation"]++
+		e.watch = told // what a watch tells after the cut nobody remembers
 		e.powerCut()
 	}
 	if got, want := e.real.db.Version(), e.model.db.Version(); e.failure == nil && got != want {
@@ -215,7 +219,7 @@ func (e *episode) do(a Action, what string, act func(s *side) string) (said stri
 		e.tell("%v: %s -> %s", a, what, got)
 		e.count.Faults["commit refused, disk nearly full"]++
 		e.drop(a.Client)
-		if e.real.db.Version() == before {
+		if e.real.db.Version() == before && !e.pruning {
 			return got
 		}
 		if !inSteps[a.Kind] {

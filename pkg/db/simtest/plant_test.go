@@ -76,7 +76,7 @@ func TestPlantsAreFound(t *testing.T) {
 	t.Run("no validation", func(t *testing.T) {
 		p := &plant{over: func(b authority) authority { return careless{b} }}
 		f := caught(t, p)
-		small := Shrink(t.Context(), Config{Seed: 1, plant: p}, f, 5*time.Second)
+		small := Shrink(t.Context(), Config{Seed: 1, plant: p}, f, 3*time.Second)
 		require.LessOrEqual(t, len(small.Steps), len(f.Steps), small.Report())
 		require.Contains(t, small.Report(), "make sim SEED=1")
 		again := Config{Seed: 1, Episode: small.Episode, Only: small.Steps, plant: p}
