@@ -14,7 +14,7 @@ import (
 // Views that are opened and dropped, each at another version, with iterations begun in them, while
 // others commit: memory stays flat, and once the collector has found them history may go again.
 func TestAbandonedViews(t *testing.T) {
-	many := size(100_000, 100_000, 20_000)
+	many := size(100_000, 100_000, 10_000)
 	db := open(t, t.TempDir(), &inmem.Options{MemoryBudget: 8 << 20, RetentionInterval: -1})
 	run := begin(t, db)
 	furnish(t, run)

@@ -20,7 +20,7 @@ import (
 // cancelled they are gone, and the database never noticed.
 func TestManyWatchers(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	many, commits := size(1000, 1000, 200), 100
+	many, commits := size(1000, 1000, 200), 50
 	db := open(t, t.TempDir(), &inmem.Options{SyncInterval: 5 * time.Millisecond})
 	runs := []*inmem.Run{begin(t, db), begin(t, db)}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -77,7 +77,7 @@ func TestManyWatchers(t *testing.T) {
 // A line of a thousand forks of forks: the last one shows what every one before it wrote, and a
 // look for what nobody wrote costs no more than a few reads, because long lines are flattened.
 func TestDeepForks(t *testing.T) {
-	levels := size(1000, 1000, 200)
+	levels := size(1000, 1000, 100)
 	db := open(t, t.TempDir(), &inmem.Options{MemoryBudget: 1 << 20})
 	run := begin(t, db)
 	first := run

@@ -15,7 +15,7 @@ import (
 // One run with very many keys: written, counted, read, scanned from both ends, reopened, forked and
 // deleted; the memory is that of the budget.
 func TestLargeRun(t *testing.T) {
-	many := size(10_000_000, 200_000, 50_000)
+	many := size(10_000_000, 200_000, 20_000)
 	dir, o := t.TempDir(), &inmem.Options{MemoryBudget: 8 << 20}
 	db := open(t, dir, o)
 	run := begin(t, db)
@@ -78,9 +78,12 @@ func TestLargeRun(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
-// The largest value in every primitive that takes values, and one byte more, which is refused and
-// leaves nothing.
+// The largest value in events, cells and spans, and one byte more, which is refused and leaves
+// nothing. (Of keys see TestReopenLargest.)
 func TestLargestValues(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of megabytes")
+	}
 	db := open(t, t.TempDir(), &inmem.Options{MemoryBudget: 4 << 20})
 	run := begin(t, db)
 	require.NoError(t, run.Vectors("v").Ensure(t.Context(), flat))
@@ -94,10 +97,6 @@ func TestLargestValues(t *testing.T) {
 		write func(inmem.Value) error
 		read  func() (inmem.Value, error)
 	}{
-		"kv": {
-			func(v inmem.Value) error { return only(run.KV().Put(ctx, "k", v)) },
-			func() (inmem.Value, error) { v, _, err := run.KV().Get(ctx, "k"); return v, err },
-		},
 		"event": {
 			func(v inmem.Value) error { return only(run.Events().Append(ctx, "e", v)) },
 			func() (inmem.Value, error) { e, _, err := run.Events().Get(ctx, 0); return e.Payload, err },
@@ -142,7 +141,7 @@ func TestLargestValues(t *testing.T) {
 // A transaction that has read 100,000 keys, one by one or by a scan, commits if all are as they
 // were, and names the one that is not.
 func TestLargeReadSet(t *testing.T) {
-	many := size(100_000, 100_000, 20_000)
+	many := size(100_000, 100_000, 5_000)
 	db := open(t, t.TempDir(), nil)
 	run := begin(t, db)
 	key := func(i int) string { return fmt.Sprintf("%06d", i) }

@@ -92,7 +92,7 @@ func TestReopenLargestTransaction(t *testing.T) {
 
 // Thousands of runs in one database, found again after a restart.
 func TestReopenManyRuns(t *testing.T) {
-	many := size(10_000, 10_000, 1_000)
+	many := size(10_000, 3_000, 500)
 	dir := t.TempDir()
 	o := &inmem.Options{MemoryBudget: 2 << 20}
 	db := open(t, dir, o)

@@ -137,7 +137,7 @@ func TestReopenTwentyTimesTheBudget(t *testing.T) {
 	m.run = begin(t, m.db)
 	before := heap()
 	written, watched := int64(0), atomic.Int64{}
-	for written < 20*budget {
+	for written < int64(size(20, 20, 5))*budget {
 		written += m.commit(t)
 		if m.rng.IntN(20) == 0 {
 			m.compare(t, 20)
