@@ -40,7 +40,7 @@ var mutations = []mutation{
 		name: "durable before visible", off: "Strict publishes before the sync",
 		file:   "internal/embedded/commit.go",
 		edits:  []edit{{"if d.opts.Mode != Strict {", "if d.opts.Mode != 0 || d != nil {"}},
-		suites: []suite{{engine, "TestCrashAtEveryStep"}},
+		suites: []suite{{engine, "TestStrictCommitIsSeen"}},
 	},
 	{
 		name: "tombstones", off: "memory does not learn of deletes",
