@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
@@ -127,8 +128,15 @@ func (f *searchFlags) parse(e *env) error {
 func parseVector(text string) ([]float32, error) {
 	var v []float32
 	if strings.HasPrefix(strings.TrimSpace(text), "[") {
-		if err := json.Unmarshal([]byte(text), &v); err != nil {
+		var all []*float32 // package json would make 0 of a null
+		if err := json.Unmarshal([]byte(text), &all); err != nil {
 			return nil, usagef("this is no array of numbers: %w", err)
+		}
+		for i, x := range all {
+			if x == nil {
+				return nil, usagef("number %d of the vector is null", i)
+			}
+			v = append(v, *x)
 		}
 		return v, nil
 	}
@@ -136,7 +144,7 @@ func parseVector(text string) ([]float32, error) {
 		return strings.ContainsRune(" ,;\t\r\n", r)
 	}) {
 		x, err := strconv.ParseFloat(word, 32)
-		if err != nil {
+		if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
 			return nil, usagef("%q is not a number of a vector", word)
 		}
 		v = append(v, float32(x))

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +59,11 @@ func parseDuration(text string) (time.Duration, error) {
 	if d < 0 || days < 0 {
 		return 0, usagef("%q is a negative duration", text)
 	}
-	return d + time.Duration(days)*24*time.Hour, nil
+	const day = 24 * time.Hour
+	if d > math.MaxInt64-time.Duration(days)*day { // days are at most 32767
+		return 0, usagef("%q is too long for a duration, of 292 years at most", text)
+	}
+	return d + time.Duration(days)*day, nil
 }
 
 // version reads a version of a run: a number, or a time, which stands for the last version before
