@@ -3,6 +3,7 @@
 //
 //	go run ./cmd/inmem-bench                             everything, under two minutes
 //	go run ./cmd/inmem-bench -workloads txn_commit -mode strict -json out.json
+//	go run ./cmd/inmem-bench soak -for 1h                an hour of work: does anything drift?
 //	go run ./cmd/inmem-bench -h                          all flags, with examples
 //
 // Where to read on: internal/measure says what a workload is and runs it, internal/workloads holds
@@ -14,10 +15,14 @@ import (
 	"os"
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/cli"
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/soak"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/workloads"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "soak" {
+		os.Exit(soak.Main(os.Args[2:], os.Stdout, os.Stderr))
+	}
 	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr, cli.Program{
 		Name: "inmem-bench", Systems: workloads.Systems(),
 	}))
