@@ -186,17 +186,21 @@ func (d *DB) noteHistory(it *pebble.Iterator) {
 }
 
 // arena copies small slices into blocks that they share: an allocation each would cost more than
-// the read. Whoever keeps a slice keeps its block.
+// the read. Whoever keeps a slice keeps its block. The first blocks are small: who follows what is
+// committed reads one commit at a time.
 type arena struct{ block []byte }
 
-const arenaBlock = 64 << 10
+const (
+	firstBlock = 512
+	arenaBlock = 64 << 10
+)
 
 func (a *arena) clone(b []byte) []byte {
 	if len(b) > arenaBlock/8 {
 		return bytes.Clone(b)
 	}
 	if len(b) > cap(a.block)-len(a.block) {
-		a.block = make([]byte, 0, arenaBlock)
+		a.block = make([]byte, 0, max(len(b), min(max(2*cap(a.block), firstBlock), arenaBlock)))
 	}
 	start := len(a.block)
 	a.block = append(a.block, b...)

@@ -139,8 +139,9 @@ func (w *valueWalk) keep(s *valueSlot, stored []byte) {
 		s.block, s.at, s.size = w.block(bytes.Clone(stored)), 0, uint32(len(stored))
 		return
 	case len(stored) > cap(w.buffer)-len(w.buffer):
-		w.buffer = make([]byte, 0, arenaBlock)
-		w.index = w.block(w.buffer[:arenaBlock])
+		size := max(len(stored), min(max(2*cap(w.buffer), 16*firstBlock), arenaBlock))
+		w.buffer = make([]byte, 0, size)
+		w.index = w.block(w.buffer[:size])
 	}
 	s.block, s.at, s.size = w.index, uint32(len(w.buffer)), uint32(len(stored))
 	w.buffer = append(w.buffer, stored...)

@@ -74,6 +74,11 @@ func (m *Manager) ViewAt(ctx context.Context, s *backend.Scope, version uint64) 
 	}
 	v := &View{m: m, at: at, now: now, only: s != nil}
 	if at == 0 {
+		if s != nil { // what was deleted does not even show nothing
+			if _, err = m.b.Commits(ctx, s, 0); err != nil {
+				return nil, ContextError(err)
+			}
+		}
 		return v, nil
 	}
 	if v.hold, err = m.b.Retain(ctx, s, at); err != nil {
