@@ -169,13 +169,14 @@ func (s *partSearch) search(ctx context.Context, p part, hidden *vector.Bitmap) 
 		}
 		s.note(&info)
 		taken := len(s.hits)
+		s.hits = slices.Grow(s.hits, min(len(found), s.q.K))
 		for _, h := range found {
 			id := rows.ID(h.Slot)
 			if s.q.Hidden != nil && s.q.Hidden(id) {
 				continue
 			}
 			born, _ := rows.Life(h.Slot)
-			s.hits = append(s.hits, Hit{strings.Clone(id), h.Score, born})
+			s.hits = append(s.hits, Hit{id, h.Score, born})
 			if len(s.hits)-taken == s.q.K {
 				return nil
 			}

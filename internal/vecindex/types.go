@@ -37,7 +37,8 @@ type Query struct {
 	_ struct{}
 }
 
-// Hit is one row that was found.
+// Hit is one row that was found. The id may be the index's own and keep its memory: clone what is
+// kept for long.
 type Hit struct {
 	ID      string
 	Score   float32 // higher is better

@@ -76,20 +76,24 @@ func (r VectorRow) check() error {
 
 // DecodeVectorRow decodes a row. The metadata aliases b, the vector does not. Errors: ErrCorrupt,
 // ErrFormat for a field that must be understood and is not.
-func DecodeVectorRow(b []byte) (VectorRow, error) {
+func DecodeVectorRow(b []byte) (VectorRow, error) { return DecodeVectorRowIn(nil, b) }
+
+// DecodeVectorRowIn is DecodeVectorRow with the vector in room, of which it takes what it needs; it
+// allocates only if room is too small. For those who want the metadata of many rows.
+func DecodeVectorRowIn(room []float32, b []byte) (VectorRow, error) {
 	r := newReader("vector row", b)
-	row, err := readVectorRow(&r)
+	row, err := readVectorRow(&r, room[:0])
 	if err != nil {
 		return VectorRow{}, err
 	}
 	return row, nil
 }
 
-func readVectorRow(r *reader) (row VectorRow, err error) {
+func readVectorRow(r *reader, room []float32) (row VectorRow, err error) {
 	for r.next() {
 		switch r.key {
 		case vectorComponents:
-			row.Vector = r.components(nil)
+			row.Vector = r.components(room)
 		case vectorMetadata:
 			row.Metadata = r.value()
 			if r.err == nil && row.Metadata.Kind() != KindMap {

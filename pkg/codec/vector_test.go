@@ -228,7 +228,7 @@ func FuzzDecodeVectorRow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		light, lightErr := DecodeVector(nil, b)
 		r := newReader("vector row", b)
-		row, err := readVectorRow(&r)
+		row, err := readVectorRow(&r, nil)
 		if refused(t, err) {
 			refused(t, lightErr)
 			return

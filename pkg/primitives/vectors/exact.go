@@ -1,7 +1,6 @@
 package vectors
 
 import (
-	"container/heap"
 	"context"
 	"slices"
 	"strings"
@@ -34,28 +33,39 @@ func better(a, b scored) int {
 // best keeps the k best of what it is given. Its room grows with what it holds, not with k.
 type best struct {
 	k    int
-	list worstFirst
-}
-
-type worstFirst []scored
-
-func (w worstFirst) Len() int           { return len(w) }
-func (w worstFirst) Less(i, j int) bool { return better(w[i], w[j]) > 0 }
-func (w worstFirst) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
-func (w *worstFirst) Push(x any)        { *w = append(*w, x.(scored)) }
-func (w *worstFirst) Pop() any {
-	last := len(*w) - 1
-	x := (*w)[last]
-	*w = (*w)[:last]
-	return x
+	list []scored // a heap, the worst on top, once there are k
 }
 
 func (b *best) add(s scored) {
-	if len(b.list) < b.k {
-		heap.Push(&b.list, s)
-	} else if better(s, b.list[0]) < 0 {
+	switch {
+	case len(b.list) < b.k:
+		if b.list == nil {
+			b.list = make([]scored, 0, min(b.k, 64))
+		}
+		b.list = append(b.list, s)
+		for at := len(b.list)/2 - 1; len(b.list) == b.k && at >= 0; at-- {
+			b.sink(at)
+		}
+	case better(s, b.list[0]) < 0:
 		b.list[0] = s
-		heap.Fix(&b.list, 0)
+		b.sink(0)
+	}
+}
+
+// sink restores the heap below a place.
+func (b *best) sink(at int) {
+	for {
+		worst := at
+		for down := 2*at + 1; down <= 2*at+2 && down < len(b.list); down++ {
+			if better(b.list[down], b.list[worst]) > 0 {
+				worst = down
+			}
+		}
+		if worst == at {
+			return
+		}
+		b.list[at], b.list[worst] = b.list[worst], b.list[at]
+		at = worst
 	}
 }
 

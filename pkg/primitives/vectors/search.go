@@ -198,19 +198,25 @@ func (o *SearchOptions) check(record *codec.VectorCollection) error {
 func (c Collection) hits(ctx context.Context, s txn.Scope, found []scored, o *SearchOptions,
 ) ([]Hit, error) {
 	hits := make([]Hit, len(found))
+	name, room := c.key(), []float32(nil)
 	for i, f := range found {
-		e, err := s.Get(ctx, codec.Vectors, c.rowKey(f.id))
+		key := name + f.id
+		e, err := s.Get(ctx, codec.Vectors, key)
 		if err != nil {
 			return nil, c.wrap("search", f.id, err)
 		}
-		row, err := DecodeRow(f.id, e.Version, e.Value)
+		row, err := codec.DecodeVectorRowIn(room, e.Value)
 		if err != nil {
 			return nil, c.wrap("search", f.id, err)
 		}
-		// The sum makes a zero of a negative zero, which is the score of what is equal under L2.
-		hits[i] = Hit{ID: f.id, Score: f.score + 0, Metadata: row.Metadata, Version: e.Version}
+		// The sum makes a zero of a negative zero, which is the score of what is equal under L2. The
+		// id is that of the key: the index's own would keep the index in memory.
+		hits[i] = Hit{ID: key[len(name):], Score: f.score + 0, Metadata: row.Metadata,
+			Version: e.Version}
 		if o.WithVectors {
 			hits[i].Vector = row.Vector
+		} else {
+			room = row.Vector
 		}
 	}
 	return hits, nil
