@@ -384,8 +384,9 @@ func (d *DB) verifyChain(s sentinel) error {
 		}
 		// The walk begins with the commit at Flushed, whose predecessor is not in it.
 		if version != s.Flushed && rec.Previous != d.order.commit {
-			return closeIter(it, fmt.Errorf("%w: commit %d follows %d, but %d was found before it",
-				codec.ErrCorrupt, version, rec.Previous, d.order.commit))
+			return closeIter(it, fmt.Errorf("%w: commit %d follows %d, but %d was found before it: a log "+
+				"(*.log) or a table (*.sst) is missing or damaged", codec.ErrCorrupt, version,
+				rec.Previous, d.order.commit))
 		}
 		d.order.commit, d.order.time = version, rec.Time
 	}
