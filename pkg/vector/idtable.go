@@ -30,12 +30,15 @@ func (t *idTable) build(r *rows, n uint32) int64 {
 	if t.slots != nil {
 		return 0
 	}
-	t.resize(r, 16)
-	grown := int64(0)
-	for s := range Slot(n) {
-		grown += t.added(r, s)
+	size := 16
+	for 4*int64(n) > 3*int64(size) {
+		size *= 2
 	}
-	return grown + 4*16
+	t.resize(r, size)
+	for s := range Slot(n) {
+		t.added(r, s)
+	}
+	return 4 * int64(size)
 }
 
 // added puts a new slot in, in the place of an older one of the same id, and returns how many bytes
