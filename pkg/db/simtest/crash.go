@@ -12,29 +12,29 @@ import (
 
 // What happens to the disk, and to the process.
 var faultKinds = []kind{
-	{"crash", 3, func(e *episode, a Action) {
+	{"crash", 1, func(e *episode, a Action) {
 		d := a.draws()
 		share := one(d, 0, 20, 50, 80, 100)
 		e.tell("%v: the power goes, %d %% of what was not synced stays", a, share)
 		e.count.Faults["power cut between operations"]++
 		e.crash(share, a)
 	}},
-	{"crash-inside", 3, func(e *episode, a Action) {
+	{"crash-inside", 2, func(e *episode, a Action) {
 		d := a.draws()
 		n, share := 1+d.below(40), one(d, 0, 50, 100)
 		e.tell("%v: the power will go behind write %d, %d %% of what was not synced stays", a, n,
 			share)
 		e.disk.cut(n, share, rand.New(rand.NewPCG(a.Args[5], a.Args[6])))
 	}},
-	{"reopen", 4, func(e *episode, a Action) { e.reopen(a) }},
-	{"disk-fails", 5, func(e *episode, a Action) {
+	{"reopen", 1, func(e *episode, a Action) { e.reopen(a) }},
+	{"disk-fails", 2, func(e *episode, a Action) {
 		d := a.draws()
 		f := one(d, failures...)
 		n := 1 + d.below(f.within)
 		e.tell("%v: %s %d from now on fails", a, f.name, n)
 		e.disk.arm(f.kinds, n, f.err)
 	}},
-	{"disk-works", 4, func(e *episode, a Action) {
+	{"disk-works", 2, func(e *episode, a Action) {
 		if e.disk.hasFired() { // it may be unusable by now, or soon
 			e.tell("%v: the disk works again", a)
 			e.broken(a)

@@ -8,9 +8,10 @@ import (
 
 // The records of runs, directly or in the client's transaction.
 var recordKinds = []kind{
-	{"record-status", 4, func(e *episode, a Action) {
+	{"record-status", 3, func(e *episode, a Action) {
 		d := a.draws()
-		what := one(d, "pause", "resume", "resume", "resume", "complete", "fail", "cancel", "archive")
+		what := one(d, "pause", "resume", "resume", "resume", "resume", "resume", "resume", "resume",
+			"complete", "fail", "cancel", "archive")
 		e.record(a, d, what, func(r inmem.RunRecord) error {
 			switch what {
 			case "pause":

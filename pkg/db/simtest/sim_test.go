@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
 // asked is what the environment asks for: INMEM_SIM_SEED, INMEM_SIM_STEPS (a number, or forever),
@@ -88,4 +90,36 @@ func TestTheScriptIsAFunctionOfTheSeed(t *testing.T) {
 	require.Equal(t, "3,17,29-31", (&Failure{Steps: steps}).Script())
 	_, err = ParseSteps("3,x")
 	require.Error(t, err)
+}
+
+// The twin goes back to a version as if what came later had never been, and goes on above what was
+// handed out.
+func TestTwinGoesBack(t *testing.T) {
+	now := func() time.Time { return time.Unix(1000, 0) }
+	w := newTwin(now)
+	s, err := assemble(w, 1)
+	require.NoError(t, err)
+	run, err := s.db.BeginRun(t.Context(), inmem.RunOptions{ID: (&episode{}).id(1)})
+	require.NoError(t, err)
+	put := func(run *inmem.Run, n int64) uint64 {
+		v, err := run.KV().Put(t.Context(), "k", inmem.Int(n))
+		require.NoError(t, err)
+		return v
+	}
+	kept := put(run, 1)
+	hash, err := run.StateHash(t.Context(), kept)
+	require.NoError(t, err)
+	lost := put(run, 2)
+	require.True(t, w.knows(kept) && w.knows(lost) && !w.knows(lost+1))
+	require.NoError(t, w.rewind(kept, lost+10, now))
+	require.False(t, w.knows(lost))
+	s, err = assemble(w, 2)
+	require.NoError(t, err)
+	require.Equal(t, kept, s.db.Version())
+	run, err = s.db.Run(t.Context(), run.ID())
+	require.NoError(t, err)
+	again, err := run.StateHash(t.Context(), kept)
+	require.NoError(t, err)
+	require.Equal(t, hash, again)
+	require.Equal(t, lost+10, put(run, 3))
 }

@@ -9,7 +9,7 @@ import (
 
 // Transactions that stay open over steps, and such that begin and end in one.
 var txKinds = []kind{
-	{"tx-begin", 14, func(e *episode, a Action) {
+	{"tx-begin", 25, func(e *episode, a Action) {
 		if e.real.txs[a.Client] != nil {
 			return
 		}
@@ -28,7 +28,7 @@ var txKinds = []kind{
 			e.drop(a.Client)
 		}
 	}},
-	{"tx-commit", 14, func(e *episode, a Action) {
+	{"tx-commit", 25, func(e *episode, a Action) {
 		if e.real.txs[a.Client] == nil {
 			return
 		}
