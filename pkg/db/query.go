@@ -45,7 +45,9 @@ func (tx *Tx) Record() RunRecord {
 	return runindex.NewRecord(tx.t.Scope(tx.d.system), tx.scope, tx.d.epoch)
 }
 
-// Record is Run.Record as the view shows it.
+// Record is Run.Record as the view shows it. At a version at which the run did not exist yet its
+// Info answers ErrRunNotFound; so it does in a fork below the version at which it was made, where
+// the view shows what the parent held, which has a record of its own.
 func (v *View) Record() RunRecord {
 	return runindex.NewRecord(v.v.Scope(v.d.system), v.scope, v.d.epoch)
 }

@@ -16,6 +16,11 @@ type Reclaimed = backend.Reclaimed
 // anyhow. It keeps nobody waiting, but takes the disk's time: as much as it takes to write what is
 // left beside the deleted runs. Call it after large deletions, Promote among them, or never.
 //
+// It takes turns with retention that is under way, and with the compactions of the store, of which
+// one runs at a time: while commits never pause, it may take as long as they go on, so give ctx a
+// deadline. What is to be reclaimed is known to the process that removed it: after a crash, a
+// Reclaim finds what was removed since the Open, and the rest comes back in the course of time.
+//
 // The files of the log, whose number and size are bounded, stay until they are used again.
 //
 // Errors: ErrTimeout, ErrCanceled, ErrReadOnly, ErrStorage, ErrCorrupt, ErrClosed.

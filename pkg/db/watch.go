@@ -82,6 +82,8 @@ func (s *Shared) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Commit, er
 // When a run or shared namespace is deleted a Commit with Deleted and its name is told, in the
 // place of the deletion; what it had committed before and was not told until then is passed over.
 // The beginning, status and end of runs are no commits of theirs, and not told; DB.Runs tells them.
+// The commits of an import are told as they are written, before the run can be found; see
+// ImportRun.
 //
 // Cost: what was committed in the whole database. The names of all runs are looked up the first
 // time that one is needed, and kept: about 50 bytes for each.

@@ -104,8 +104,8 @@ func passes(r *codec.ScopeRecord) bool {
 // ended tells whether a status is an end: it leads to Archived at most.
 func ended(s codec.Status) bool { return stays(s) }
 
-// entryList makes the keys of a run's entries, one behind the other in one string: a run has a dozen,
-// and is made often.
+// entryList makes the keys of a run's entries, one behind the other in one string: a run has a
+// dozen, and is made often.
 type entryList struct {
 	archived bool
 	place    string
