@@ -21,7 +21,7 @@ MAIN_PATHS := engine_get,engine_put/insert,engine_put/overwrite_uniform,txn_comm
 CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...
 
-.PHONY: help test race invariants fuzz crash sim kill citizens isolation sabotage lint staticcheck api \
+.PHONY: help test soak race invariants fuzz crash sim kill citizens corruption isolation sabotage lint staticcheck api \
 	api-update bench bench-peers bench-compare bench-guard bench-profile cover cross docs screenshots fmt tools ci
 
 help: ## this text
@@ -29,6 +29,10 @@ help: ## this text
 
 test: ## all tests, as in the README
 	$(GO) test ./...
+
+soak: ## HOURS (1) or MINUTES of checked work on one database: does anything drift? soak.html
+	$(GO) run ./cmd/inmem-bench soak -html $(CURDIR)/soak.html -json $(CURDIR)/soak.json \
+		-for $(if $(MINUTES),$(MINUTES)m,$(or $(HOURS),1)h) $(FLAGS)
 
 race: ## tests of the core under the race detector, long forms (needs a C compiler)
 	INMEM_LONG=1 $(GO) test -race -timeout 60m $(CORE)
@@ -63,6 +67,11 @@ sabotage: ## switch off what the promises rest on, one thing at a time: a suite 
 
 citizens: ## programs that use a database badly, long forms: 10 million keys, 100,000 dropped views
 	INMEM_LONG=1 $(GO) test -count 1 -timeout 4h -v ./pkg/db/citizentest
+
+corruption: ## damage every file at PLACES (10) per region, cut the log at every byte; UPDATE=1 the table
+	INMEM_CORRUPTION=$(or $(PLACES),10) INMEM_CORRUPTION_UPDATE=$(UPDATE) $(GO) test -count 1 \
+		-timeout 4h -v ./pkg/db/corruptiontest
+	INMEM_CRASH_ROUNDS=1 $(GO) test -count 1 -timeout 4h -v -run TestDamage ./internal/embedded
 
 lint: ## the rules of the house (internal/lint)
 	$(GO) vet ./...

@@ -4,20 +4,48 @@
 # failure of the fuzzer itself and of no input.
 #
 #   internal/tools/fuzz.sh 20000x ./pkg/codec ./internal/...
+#   internal/tools/fuzz.sh -blind 500x ./...
+#
+# With -blind nothing is compiled anew to see what an input covers: what the targets are given are
+# the seeds, changed at random. That takes a second or less for each target, so that all can be run
+# with every change; to find more, run without it.
 #
 # An input that fails is written to the testdata/fuzz folder of its package; go test runs it from
 # then on.
 set -euo pipefail
 
+blind=
+if [ "$1" = -blind ]; then
+	blind=yes
+	shift
+fi
 budget=$1
 shift
+work=$(mktemp -d)
+trap 'rm -r "$work"' EXIT
 count=0
-for package in $(go list "$@"); do
-	# Listed first and looked at afterwards, so that a package that does not compile ends the script.
-	listed=$(go test -list '^Fuzz' "$package")
+
+# A package that does not compile ends the script: nothing here is part of a condition.
+targets=$(go list -f '{{$d := .}}{{range .TestGoFiles}}{{$d.Dir}}/{{.}}
+{{end}}{{range .XTestGoFiles}}{{$d.Dir}}/{{.}}
+{{end}}' "$@" | xargs grep -l '^func Fuzz' || true)
+packages=$(xargs -rn1 dirname <<<"$targets" | sort -u)
+for dir in $packages; do
+	if [ -n "$blind" ]; then
+		go -C "$dir" test -c -o "$work/fuzz.test" .
+		listed=$(cd "$dir" && "$work/fuzz.test" -test.list '^Fuzz')
+	else
+		listed=$(go -C "$dir" test -list '^Fuzz' .)
+	fi
 	for target in $(grep '^Fuzz' <<<"$listed" || true); do
-		echo "fuzz $package $target ($budget)"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$budget" "$package"
+		echo "fuzz ${dir#"$PWD"/} $target ($budget)"
+		if [ -n "$blind" ]; then
+			(cd "$dir" && "$work/fuzz.test" -test.run '^$' -test.fuzz "^$target\$" \
+				-test.fuzztime "$budget" -test.fuzzcachedir "$work/cache" >"$work/out" 2>&1) ||
+				{ cat "$work/out"; exit 1; }
+		else
+			go -C "$dir" test -run '^$' -fuzz "^$target\$" -fuzztime "$budget" .
+		fi
 		count=$((count + 1))
 	done
 done

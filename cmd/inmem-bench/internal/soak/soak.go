@@ -163,6 +163,9 @@ func (c *crew) sample(began time.Time) (all []Sample) {
 			return all
 		case <-tick.C:
 		}
+		if time.Since(last) < c.o.Sample/2 {
+			continue // the tick before it came late: too short a time for a rate
+		}
 		s := c.w.meter.measure(c.w.path, time.Since(last))
 		last = time.Now()
 		s.Seconds = last.Sub(began).Seconds()

@@ -95,7 +95,9 @@ func wrongf(format string, args ...any) error {
 // open opens the database. REQUIRES: mu, or nobody else knows the world.
 func (w *world) open(ctx context.Context) error {
 	d, err := inmem.Open(w.path, &inmem.Options{
-		MemoryBudget: 64 << 20, VectorMemory: 16 << 20, RetentionInterval: retainEvery,
+		// Small budgets: what fills them is no drift, and is to be over when the warm-up is.
+		MemoryBudget: 16 << 20, VectorMemory: 8 << 20, CacheSize: 8 << 20,
+		RetentionInterval: retainEvery,
 	})
 	if err != nil {
 		return err
