@@ -60,7 +60,7 @@ func TestManyWatchers(t *testing.T) {
 	}
 	caughtUp.Wait()
 	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+many+8)
-	require.Less(t, heap(), before+int64(many)*64<<10)
+	require.Less(t, heap(), before+int64(many)*64<<10+16<<20)
 	cancel()
 	wg.Wait()
 	for i := range told {

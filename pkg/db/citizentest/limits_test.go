@@ -17,6 +17,9 @@ import (
 
 // The largest value and key, over a restart; what is larger is refused and harms nothing.
 func TestReopenLargest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of megabytes")
+	}
 	dir := t.TempDir()
 	o := &inmem.Options{MemoryBudget: 4 << 20}
 	db := open(t, dir, o)
