@@ -149,3 +149,47 @@ func wholePageOrNil(db *DB, s *backend.Scope) *scannedValues {
 	}
 	return p.scanned
 }
+
+// However large values are, a page holds a bounded part of them: the walk gives up, and smaller
+// pages follow, which tell everything.
+func TestPagesOfLargeValuesAreBounded(t *testing.T) {
+	const commits, each, size = 40, 3, 400 << 10
+	db := mustOpen(t, memOptions())
+	s := newScope(t, db, 1)
+	for i := range commits {
+		var writes []backend.Write
+		for j := range each {
+			writes = append(writes, backend.Write{
+				Scope: s, Primitive: codec.KV, Key: fmt.Sprint(j, i), Op: backend.Put,
+				Value: bytes.Repeat([]byte{byte(i)}, size),
+			})
+		}
+		commit(t, db, writes...)
+	}
+	w := journalWalk{
+		db: db, ctx: ctx, scope: s, next: 1, limit: largePage,
+		r: backend.JournalRange{At: db.Published(), Values: backend.NewValues},
+	}
+	_, again, err := w.tryPage()
+	require.NoError(t, err)
+	require.True(t, again, "it would have held all")
+	number := uint64(0)
+	for {
+		p, err := w.page()
+		require.NoError(t, err)
+		if len(p.entries) == 0 {
+			break
+		}
+		require.LessOrEqual(t, p.bytes, pageBytes+each*(size+1))
+		p.fill(0)
+		for _, e := range p.entries {
+			number++
+			require.Equal(t, number, e.Number)
+			for _, c := range e.Changes {
+				require.Len(t, c.Value, size)
+				require.Equal(t, byte(number-1), c.Value[size/2])
+			}
+		}
+	}
+	require.EqualValues(t, commits, number)
+}

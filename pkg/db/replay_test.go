@@ -218,6 +218,10 @@ func TestR206ReplayWritesNothing(t *testing.T) {
 		require.Equal(t, first, again)
 	}
 	require.Len(t, first, 504)
+	for _, values := range []inmem.ReplayValues{inmem.NewValues, inmem.NoValues} {
+		o := inmem.ReplayOptions{Values: values}
+		require.Equal(t, recounted(t, run, o), recounted(t, run, o))
+	}
 	require.Equal(t, before, hashFiles(t, dir))
 }
 
