@@ -11,8 +11,8 @@ var stages = [][]kind{
 	{ww}, {ww, wr}, {ww, wr, rw}, {ww, wr, rw, moment}, {ww, wr, rw, moment, version},
 }
 
-// most bounds the cycles that are told.
-const most = 8
+// most bounds the cycles that are told of each stage.
+const most = 4
 
 // anomalies finds cycles. What was in one is left out of all later ones.
 func (g *graph) anomalies() (found []Anomaly) {
@@ -23,10 +23,11 @@ func (g *graph) anomalies() (found []Anomaly) {
 		for _, k := range kinds {
 			s.may[k] = true
 		}
-		for again := true; again && len(found) < most; {
+		end := len(found) + most
+		for again := true; again && len(found) < end; {
 			again = false
 			for _, part := range s.components() {
-				if len(found) == most {
+				if len(found) == end {
 					break
 				}
 				cycle := s.shortest(part)

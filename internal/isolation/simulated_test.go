@@ -263,7 +263,7 @@ func TestBrokenDatabasesAreCaught(t *testing.T) {
 func TestLargeHistories(t *testing.T) {
 	n := 40_000
 	if testing.Short() {
-		n = 10_000
+		n = 5000
 	}
 	s := newStore(1)
 	report := Check(s.run(n, 16))

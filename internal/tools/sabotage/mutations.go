@@ -102,7 +102,7 @@ var mutations = []mutation{
 		name: "status of runs", off: "runs that have ended take writes",
 		file: "internal/embedded/origin.go",
 		edits: []edit{{"open := s.state.status == codec.Active && !s.state.importing",
-			"open := !s.state.importing"}},
+			"open := (s.state.status == codec.Active || p != nil) && !s.state.importing"}},
 		suites: []suite{{engine, conformance + "Scope"}},
 	},
 	{

@@ -69,7 +69,7 @@ func (c *client) work(n int) error {
 		c.level = c.levels[c.rng.IntN(len(c.levels))]
 		acts := []func() error{
 			c.update, c.update, c.update, c.begin, c.begin, c.across, c.across, c.skew, c.skew,
-			c.view, c.past, c.direct, c.fork, c.fill,
+			c.view, c.past, c.direct, c.swap, c.swap, c.fork, c.fill,
 		}
 		if err := acts[c.rng.IntN(len(acts))](); err != nil {
 			return fmt.Errorf("client %d: %w", c.id, err)
@@ -269,7 +269,7 @@ func (c *client) past() error {
 func (c *client) direct() (err error) {
 	at := c.pick()
 	r := register(c.rng.IntN(width))
-	switch c.rng.IntN(4) {
+	switch c.rng.IntN(3) {
 	case 0:
 		s := c.session()
 		v := c.h.value()
@@ -282,26 +282,32 @@ func (c *client) direct() (err error) {
 		s.note(isolation.Op{Kind: isolation.Append, Key: key(at.name, events), Value: v})
 		done, err := at.run.Events().Append(c.ctx, "e", inmem.Int(v))
 		return outcome(s, done.Version, err)
-	case 2: // the compare-and-set says that what was read before is still there
-		before := c.session()
-		if err := before.get(at.run, at.name, r, true); err != nil {
-			return err
-		}
-		before.end(isolation.Committed, 0)
-		c.pause()
-		s := c.session()
-		op := before.Ops[0]
-		v := c.h.value()
-		s.Ops = append(s.Ops, op, isolation.Op{Kind: isolation.Write, Key: op.Key, Value: v})
-		version, err := at.run.KV().CAS(c.ctx, r, op.Version, inmem.Int(v))
-		if errors.Is(err, inmem.ErrConflict) {
-			s.Ops = s.Ops[1:] // it did not hold
-		}
-		return outcome(s, version, err)
 	}
 	s := c.session() // one read is a transaction, too
 	err = c.operation(s, at.run, at.name, false)
 	return outcome(s, 0, err)
+}
+
+// swap is a compare-and-set by itself: it says that what was read before, in another transaction,
+// is still there. It keeps to two registers, so that it often is not.
+func (c *client) swap() error {
+	at := c.pick()
+	r := register(c.rng.IntN(2))
+	before := c.session()
+	if err := before.get(at.run, at.name, r, true); err != nil {
+		return err
+	}
+	before.end(isolation.Committed, 0)
+	time.Sleep(time.Duration(c.rng.IntN(500)) * time.Microsecond)
+	s := c.session()
+	op := before.Ops[0]
+	v := c.h.value()
+	s.Ops = append(s.Ops, op, isolation.Op{Kind: isolation.Write, Key: op.Key, Value: v})
+	version, err := at.run.KV().CAS(c.ctx, r, op.Version, inmem.Int(v))
+	if errors.Is(err, inmem.ErrConflict) {
+		s.Ops = s.Ops[1:] // it did not hold
+	}
+	return outcome(s, version, err)
 }
 
 // fork makes a run of another one at some version, for all to use.
