@@ -173,8 +173,8 @@ func (b *beam) beyond(node uint32) {
 
 func (b *beam) gather(node uint32) { b.batch = append(b.batch, node) }
 
-// compare takes what is gathered into the beam, four rows at a time. Rows lie anywhere in memory, so
-// the next four are asked for while four are compared.
+// compare takes what is gathered into the beam, four rows at a time. Rows lie anywhere in memory,
+// so the next four are asked for while four are compared.
 func (b *beam) compare() {
 	n := len(b.batch)
 	b.compared += n

@@ -7,10 +7,10 @@ import (
 
 // Index holds versions of vectors in slots and finds the nearest ones to a query, as of a version.
 //
-// Add, Kill, Restore, Compact and Find are for one writer (they take a lock, so that a mistake there cannot
-// break anything); Link for one goroutine in the background; everything else for any number of
-// goroutines at once, beside those, without waiting for them. A search sees every row whose Add,
-// and every death whose Kill, had returned when it began.
+// Add, Kill, Restore, Compact and Find are for one writer (they take a lock, so that a mistake
+// there cannot break anything); Link for one goroutine in the background; everything else for any
+// number of goroutines at once, beside those, without waiting for them. A search sees every row
+// whose Add, and every death whose Kill, had returned when it began.
 //
 // The same calls of Add, Kill and Link in the same order give the same index and the same answers
 // on one machine. A search beside a Link that is under way may differ in which rows of a graph it

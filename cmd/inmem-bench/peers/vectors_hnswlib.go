@@ -37,7 +37,8 @@ func (h hnswlibIndex) Add(_ context.Context, row int, v []float32) error {
 	return h.Index.Add(row, v)
 }
 
-func (h hnswlibIndex) Search(_ context.Context, dst []int, q []float32, k, width int) ([]int, error) {
+func (h hnswlibIndex) Search(_ context.Context, dst []int, q []float32, k, width int,
+) ([]int, error) {
 	if width == 0 {
 		width = 128 // as ours
 	}

@@ -183,7 +183,9 @@ func (p *slowPeer) Search(_ context.Context, dst []int, q []float32, _, _ int) (
 }
 
 func TestPeersAreCounted(t *testing.T) {
-	p := Peer{Name: "slow", Widths: []int{32}, New: func(dim, rows int, m vector.Metric) (PeerIndex, error) {
+	p := Peer{Name: "slow", Widths: []int{32}, New: func(dim, rows int, m vector.Metric) (
+		PeerIndex, error,
+	) {
 		require.Equal(t, []any{32, 300, vector.Cosine}, []any{dim, rows, m})
 		return &slowPeer{}, nil
 	}}
