@@ -74,6 +74,21 @@ var plants = map[string]plant{
 	"functional-options": optionPlants,
 	"error-text":         errorPlants,
 	"leftovers":          leftoverPlants,
+	"fuzz": {
+		bad: []map[string]string{
+			one("pkg/codec/a.go", "package codec\n\nfunc DecodeX(b []byte) error { return nil }\n"),
+			{"pkg/codec/a.go": "package codec\n\nfunc ParseX(s string) error { return nil }\n",
+				"pkg/codec/a_test.go": "package codec\n\nfunc TestParseX() { ParseX(\"\") }\n"},
+		},
+		good: []map[string]string{
+			{"pkg/codec/a.go": "package codec\n\nfunc ParseX(s string) error { return nil }\n",
+				"pkg/codec/a_test.go": "package codec\n\nfunc FuzzParseX() {}\n"},
+			{"pkg/codec/a.go": "package codec\n\nfunc DecodeX(b []byte) error { return nil }\n",
+				"pkg/codec/a_test.go": "package codec\n\nfunc FuzzAll() { _ = DecodeX(nil) }\n"},
+			one("pkg/codec/a.go", "package codec\n\nfunc decodeX(n int) error { return nil }\n"),
+			one("internal/diff/a.go", "package diff\n\nfunc DecodeX(b []byte) error { return nil }\n"),
+		},
+	},
 	"package-name": {
 		bad: []map[string]string{
 			one("internal/utils/a.go", "package utils\n"),

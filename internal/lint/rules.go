@@ -35,6 +35,7 @@ func rules() []rule {
 		{"bool-param", "give the choice a named type, a field of Options, or two names", checkBoolParam},
 		{"functional-options", "one Options struct, nil allowed", checkFunctionalOptions},
 		{"context-first", "context.Context is the first parameter", checkContextFirst},
+		{"fuzz", "write FuzzX(f *testing.F), as its neighbours are", checkFuzz},
 		{"error-text", "lower-case start, no full stop: errors are put into sentences", checkErrorText},
 	}
 }
