@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/internal/alloctest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -60,7 +61,14 @@ func FuzzReader(f *testing.F) {
 		if inside {
 			b = sealed(t, b)
 		}
-		run, all, _, err := unpack(bytes.NewReader(b))
+		var run Run
+		var all []written
+		var err error
+		// The readers of blocks and of what is packed in them have buffers of their own; an item of
+		// n bytes may be packed in a thousandth of that.
+		alloctest.Within(t, 16<<20+4096*uint64(len(b)), func() {
+			run, all, _, err = unpack(bytes.NewReader(b))
+		})
 		if err != nil {
 			require.True(t, isRefusal(err), "%v", err)
 			return

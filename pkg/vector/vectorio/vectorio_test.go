@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/internal/alloctest"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -230,7 +231,13 @@ func FuzzRows(f *testing.F) {
 	f.Add(byte(1), npyFile("<f8", "1, 2", []float64{1, 2}))
 	f.Add(byte(2), []byte{0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 7, 8})
 	f.Add(byte(3), []byte(`{"id": "a", "vector": [0.5, 1], "metadata": {"a": [1]}}`+"\n\n{}"))
+	f.Add(byte(1), npyFile("<f8", "9223372036854775807, 65536", []float64{1}))
 	f.Fuzz(func(t *testing.T, format byte, in []byte) {
+		// A row of the greatest dimension is made room for when its length was read.
+		alloctest.Within(t, 4<<20+256*uint64(len(in)), func() {
+			for range Rows(formats[int(format)%len(formats)], bytes.NewReader(in)) {
+			}
+		})
 		dim := 0
 		for row, err := range Rows(formats[int(format)%len(formats)], bytes.NewReader(in)) {
 			var where *Error
