@@ -164,7 +164,7 @@ func TestCompact(t *testing.T) {
 		full.(*slotIndex).config.Fetch = c.Fetch
 		var wait sync.WaitGroup
 		wait.Go(func() {
-			for range 20 {
+			for range 3 {
 				sameAnswers(t, full, compact)
 			}
 		})
