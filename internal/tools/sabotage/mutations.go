@@ -122,7 +122,7 @@ var mutations = []mutation{
 		file: "internal/embedded/open.go",
 		edits: []edit{{"if version != s.Flushed && rec.Previous != d.order.commit {",
 			"if d == nil {"}},
-		suites: []suite{{engine, "TestDamage|TestCrashAtEveryStep"}},
+		suites: []suite{{engine, "TestDamageHoleInTheOrder"}},
 	},
 	{
 		name: "ceiling of versions", off: "versions that were lost are given out again",
