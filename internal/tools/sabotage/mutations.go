@@ -142,7 +142,7 @@ var mutations = []mutation{
 		file: "internal/embedded/spill.go",
 		edits: []edit{{"return min(d.pins.horizon(), d.handover.handed.load())",
 			"return d.handover.handed.load()"}},
-		suites: []suite{{engine, "TestConformance/spilling"}},
+		suites: []suite{{engine, "TestConformance/spilling/Conflict"}},
 	},
 	{
 		name: "stamp of expiries", off: "the sweep of an expired key counts as a write",
