@@ -82,6 +82,16 @@ func (e example) decode(t *testing.T) (text string, again []byte) {
 		require.NoError(t, err)
 		return fmt.Sprintf("version %d previous %d time %d scopes %v flags %d", r.Version, r.Previous,
 			r.Time, r.Scopes, r.Flags), AppendCommitRecord(nil, r)
+	case "group":
+		var text []string
+		var again GroupBuilder
+		g := OpenGroup(e.number, e.bytes)
+		for g.Next() {
+			text = append(text, fmt.Sprintf("version %d record %x", g.Version(), g.Record()))
+			again.Add(g.Version(), g.Record())
+		}
+		require.NoError(t, g.Err())
+		return strings.Join(text, ", "), again.Append(nil)
 	case "journal":
 		r, err := DecodeJournalRecord(e.number, e.bytes)
 		require.NoError(t, err)
@@ -242,6 +252,6 @@ func TestFormatPage(t *testing.T) {
 			require.Equal(t, e.bytes, again)
 		})
 	}
-	require.Len(t, kinds, 12, "an example of every kind")
+	require.Len(t, kinds, 13, "an example of every kind")
 	require.Greater(t, len(examples), 20)
 }
