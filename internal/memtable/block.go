@@ -82,6 +82,7 @@ func (c *Cursor) putSome(b *Block, most int) bool {
 	for i, off := range offs[:n] {
 		entries[i] = a.at(off)
 	}
+	c.touched += touch(entries[:n])
 	put := 0
 	for put < n && entries[put] != nil {
 		v, value, ok := a.plain(entries[put], offs[put], c.at)
@@ -93,6 +94,18 @@ func (c *Cursor) putSome(b *Block, most int) bool {
 	}
 	c.pass(put)
 	return put == n
+}
+
+// touch reads the first line of each entry. These reads do not wait for each other; whoever reads
+// the entries one by one afterwards finds them in the cache. The sum is of no use, but without it
+// the reads would be left out.
+func touch(entries [][]uint64) (sum uint64) {
+	for _, e := range entries {
+		if e != nil {
+			sum += e[entryIdent]
+		}
+	}
+	return sum
 }
 
 // upcoming copies the serials that come next from the only source.

@@ -36,6 +36,7 @@ type Cursor struct {
 	value   []byte
 	plain   bool
 	rec     Record
+	touched uint64 // see touch
 	buf     [leafMax + leafMax/8]uint16
 }
 

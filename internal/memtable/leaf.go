@@ -2,6 +2,7 @@ package memtable
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unsafe"
@@ -22,6 +23,16 @@ type leaf struct {
 	room            int
 	deciding        []uint64
 	serials         []uint32
+	// merged is the order of all keys as a scan found it, so that the next one need not ask for keys
+	// that the deciding bytes do not tell apart. Any goroutine may replace it.
+	merged atomic.Pointer[merging]
+}
+
+// merging is the order of the keys of a leaf that had so many sorted and pending ones. Both only
+// grow, so these two numbers tell whether it still holds.
+type merging struct {
+	sorted, pending int
+	places          []uint16
 }
 
 const (
@@ -105,6 +116,18 @@ func (l *leaf) less(t *Table, o *order, i, j int) bool {
 // is among them; of later ones some may be. Any goroutine.
 func (l *leaf) ordered(t *Table, o *order, dst *[leafMax + leafMax/8]uint16) int {
 	p, n := int(l.pending.Load()), int(l.sorted.Load())
+	if m := l.merged.Load(); m != nil && m.sorted == n && m.pending == p {
+		return copy(dst[:], m.places)
+	}
+	w := l.merge(t, o, dst, p, n)
+	if p > 0 {
+		l.merged.Store(&merging{n, p, slices.Clone(dst[:w])})
+	}
+	return w
+}
+
+// merge does the work of ordered for the first p pending and n sorted keys.
+func (l *leaf) merge(t *Table, o *order, dst *[leafMax + leafMax/8]uint16, p, n int) int {
 	var late [leafMax / 8]int
 	for i := 0; i < p; i++ {
 		j := i
