@@ -151,11 +151,13 @@ const smallJournal = codec.MaxJournalPart / (codec.MaxInternalKeySize + 16)
 // setJournal adds one part of a scope's journal record, and notes where its key lies.
 func (p *plan) setJournal(s *planScope, part int, value []byte) {
 	p.scratch = codec.AppendJournalKey(p.scratch[:0], s.handle.Number, 0, part)
+	begin := p.batch.Len()
 	// The version in it is zeros until stamp fills it: not a valid key yet.
 	p.add(p.scratch, value)
-	at := p.batch.Len() - p.valueRoom(len(value)) - len(p.scratch)
+	end := p.batch.Len()
 	s.journal = append(s.journal, journalPart{
-		at: at, size: len(p.scratch), part: part, end: p.batch.Len(),
+		begin: begin, at: end - p.valueRoom(len(value)) - len(p.scratch), size: len(p.scratch),
+		part: part, value: end - len(value), end: end,
 	})
 }
 
@@ -182,10 +184,10 @@ func (p *plan) stamp(version uint64, now int64) {
 		rec.Scopes = append(rec.Scopes, codec.ScopeCommit{Scope: s.handle.Number, Number: s.number})
 	}
 	p.numbers = rec.Scopes
-	p.commitAt = p.batch.Len()
 	p.scratch = codec.AppendCommitKey(p.scratch[:0], version)
 	p.scratch2 = codec.AppendCommitRecord(p.scratch2[:0], rec)
 	p.set(p.scratch, p.scratch2)
+	p.commitRecord = p.batch.Len() - len(p.scratch2)
 	repr := p.batch.Repr()
 	p.repr = repr
 	for _, at := range p.patches {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
@@ -147,27 +145,21 @@ func (d *DB) layerAt(
 // eventHeadAt finds the head of a scope's own events, from a number on, at a version; zero if it
 // has none.
 func (d *DB) eventHeadAt(n codec.Scope, first, at uint64) (head eventHead, err error) {
-	it, err := d.denseIter(n, codec.Events, first)
+	c, err := openDense(d.store, n, codec.Events)
 	if err != nil {
-		return eventHead{}, err
+		return head, err
 	}
-	c, err := searchDense(it, n, codec.Events, at)
-	if err == nil && c.Last != 0 {
-		head, err = readEventHead(it, n, c.Count)
-	}
-	return head, closeIter(it, err)
+	head, err = c.eventHead(first, at)
+	return head, errors.Join(err, c.close())
 }
 
-// readEventHead reads an event: the next one goes behind it.
-func readEventHead(it *pebble.Iterator, n codec.Scope, seq uint64) (eventHead, error) {
-	key, err := codec.AppendKey(nil, n, codec.Events, codec.EventUserKey(seq))
-	if err != nil {
-		return eventHead{}, err
+// eventHead finds the newest event at a version, from a number on: the next one goes behind it.
+func (c *denseCursor) eventHead(first, at uint64) (eventHead, error) {
+	x := c.extentAt(first, at)
+	if x.Last == 0 || !c.seek(x.Count) {
+		return eventHead{}, nil
 	}
-	if !it.SeekGE(key) {
-		return eventHead{}, it.Error()
-	}
-	value, err := it.ValueAndErr()
+	value, err := c.it.ValueAndErr()
 	if err != nil {
 		return eventHead{}, err
 	}
@@ -176,16 +168,5 @@ func readEventHead(it *pebble.Iterator, n codec.Scope, seq uint64) (eventHead, e
 		return eventHead{}, err
 	}
 	ev, err := codec.DecodeEventRecord(env.Payload)
-	return eventHead{next: seq + 1, hash: ev.Hash, time: ev.Time}, err
-}
-
-// denseIter is an iterator over what one primitive of a scope numbers, from a number on.
-func (d *DB) denseIter(n codec.Scope, p codec.Primitive, first uint64) (*pebble.Iterator, error) {
-	lower, err := codec.AppendKey(nil, n, p, codec.EventUserKey(first))
-	if err != nil {
-		return nil, err
-	}
-	return d.store.NewIter(&pebble.IterOptions{
-		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, n, p, ""),
-	})
+	return eventHead{next: x.Count + 1, hash: ev.Hash, time: ev.Time}, err
 }

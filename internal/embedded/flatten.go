@@ -131,7 +131,9 @@ func (d *DB) copyPage(
 		return nil, nil, d.readFailed(closeIter(it, err))
 	}
 	prefix := codec.KeyPrefix(nil, s.Number, codec.KV)[:codec.ScopePrefixLen-2]
-	c := copier{layer: x, prefix: prefix, there: there, batch: d.store.NewBatch()}
+	c := copier{
+		layer: x, number: s.Number, prefix: prefix, there: there, batch: d.store.NewBatch(),
+	}
 	next, err = c.walk(it)
 	return c.batch, next, d.readFailed(closeIter(it, closeIter(there, err)))
 }
@@ -139,6 +141,7 @@ func (d *DB) copyPage(
 // copier copies entries of one layer.
 type copier struct {
 	layer  copiedLayer
+	number codec.Scope
 	prefix []byte           // of the keys of the fork
 	there  *pebble.Iterator // over the keys of the fork
 	batch  *pebble.Batch
@@ -161,22 +164,67 @@ func (c *copier) walk(it *pebble.Iterator) (next []byte, err error) {
 
 // copy copies the entry under an iterator, if it is one that the fork shows.
 func (c *copier) copy(it *pebble.Iterator) error {
-	_, _, _, version, err := codec.DecodeKey(it.Key())
-	if err != nil || version <= c.layer.above || version > c.layer.upTo {
+	_, letter, _, version, err := codec.DecodeKey(it.Key())
+	if err != nil || version <= c.layer.above {
 		return err // what has no version, the horizons, is not shown
 	}
+	if version > c.layer.upTo {
+		if letter == codec.Journal {
+			return c.copyJournal(it)
+		}
+		return nil
+	}
 	c.key = append(append(c.key[:0], c.prefix...), it.Key()[len(c.prefix):]...)
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return err
+	}
+	return c.set(value)
+}
+
+// set copies a value to a key of the fork if nothing is there.
+func (c *copier) set(value []byte) error {
 	if c.there.SeekGE(c.key) && bytes.Equal(c.there.Key(), c.key) {
 		return nil
 	}
 	if err := c.there.Error(); err != nil {
 		return err
 	}
-	value, err := it.ValueAndErr()
-	if err != nil {
+	return c.batch.Set(c.key, value, nil)
+}
+
+// copyJournal copies of journal records that share a key those that the fork shows.
+func (c *copier) copyJournal(it *pebble.Iterator) error {
+	g, number, err := openJournal(it)
+	if err != nil || g.First() > c.layer.upTo {
 		return err
 	}
-	return c.batch.Set(c.key, value, nil)
+	var shown codec.GroupBuilder
+	for g.Next() && g.Version() <= c.layer.upTo {
+		shown.Add(g.Version(), g.Record())
+	}
+	if g.Err() != nil || shown.Len() == 0 {
+		return g.Err()
+	}
+	last := number - uint64(g.Left()) - 1 // the reader stands on the first one that is not shown
+	c.key = codec.AppendJournalKey(c.key[:0], c.number, last, 0)
+	codec.PatchVersion(c.key, shown.Last())
+	return c.set(shown.Append(nil))
+}
+
+// openJournal opens what lies under the key of a journal at an iterator. number is that of the last
+// record; of a part of a long record it is 0.
+func openJournal(it *pebble.Iterator) (g codec.GroupReader, number uint64, err error) {
+	_, _, user, version, err := codec.DecodeKey(it.Key())
+	if err != nil {
+		return g, 0, err
+	}
+	number, part, err := codec.DecodeJournalUserKey(user)
+	if err != nil || part > 0 {
+		return g, 0, err
+	}
+	value, err := it.ValueAndErr()
+	return codec.OpenGroup(version, value), number, err
 }
 
 // writeCopies hands a batch over for a fork that still reads through its parent, and calls first,

@@ -72,14 +72,12 @@ func TestForkInThePastReadsLittle(t *testing.T) {
 	require.NoError(t, db.handover.push())
 	at := db.Published() - 1234
 	for _, p := range []codec.Primitive{codec.Events, codec.Journal} {
-		it, err := db.denseIter(parent.Number, p, 0)
+		c, err := openDense(db.store, parent.Number, p)
 		require.NoError(t, err)
-		c, err := searchDense(it, parent.Number, p, at)
-		require.NoError(t, err)
-		require.Equal(t, at, c.Last)
-		keys := it.Stats().InternalStats.PointCount
+		require.Equal(t, at, c.extentAt(0, at).Last)
+		keys := c.it.Stats().InternalStats.PointCount
 		require.Less(t, keys, uint64(100), "of 3000")
-		require.NoError(t, it.Close())
+		require.NoError(t, c.close())
 	}
 	f := fork(t, db, parent, at)
 	c, err := db.Commits(ctx, f.Scope, db.Published())

@@ -187,12 +187,12 @@ func (g *gathering) take(key, value []byte) (bool, error) {
 		return false, nil
 	}
 	if version, err := codec.DecodeCommitKey(key); err == nil {
-		rec, err := codec.DecodeCommitRecord(version, value)
+		time, err := lastTime(version, value)
 		if err != nil {
 			return false, nil
 		}
 		if version > g.last {
-			g.last, g.lastTime = version, uint64(rec.Time)
+			g.last, g.lastTime = version, uint64(time)
 		}
 		return true, g.set(key, value)
 	}
@@ -219,6 +219,15 @@ func (g *gathering) take(key, value []byte) (bool, error) {
 		g.newest[n], g.horizons[n] = newest, slices.Clone(value)
 	}
 	return true, nil
+}
+
+// lastTime reads all commit records under one key, and returns the time of the last one.
+func lastTime(version uint64, value []byte) (time int64, err error) {
+	err = eachInGroup(version, value, func(rec codec.CommitRecord, err error) error {
+		time = rec.Time
+		return err
+	})
+	return time, err
 }
 
 func (g *gathering) set(key, value []byte) error {

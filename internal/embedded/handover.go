@@ -43,40 +43,30 @@ type handover struct {
 	pushing sync.Mutex
 	batch   pebble.Batch // never closed, so that Pebble never pools the memory of another
 	repr    []byte
+	sorter  valueSorter
 	spare   queued
 
 	mu   sync.Mutex
 	open queued // guarded by mu
 }
 
-// queued are commits in their order, as records of a batch. Values, journal records and commit
-// records lie apart: each sort of keys has a place of its own in the store, and Pebble's memtable
-// takes neighbours in a row for half the price. No two sorts share a key.
-type queued struct {
-	values, journals, commits []byte
-
-	count uint32 // records
-	last  uint64 // version of the newest commit; 0: nothing is queued
-}
-
-func (q *queued) size() int { return len(q.values) + len(q.journals) + len(q.commits) }
-
 const (
 	// defaultLoad is what a load should have at least: then waking the goroutine that takes it,
 	// and Pebble's work per batch, do not show. A smaller rest waits for the next sync.
 	defaultLoad = 32 << 10
-	// queueLoads is how many loads the queue holds.
-	queueLoads = 8
+	// mostQueued is what the queue holds at most: under a steady load that is what a push takes, and
+	// the more keys it has, the closer are neighbours.
+	mostQueued = 1 << 20
 	// keptBuffer is the size up to which a buffer is kept for the next load.
-	keptBuffer = 1 << 20
+	keptBuffer = 2 * mostQueued
 	// batchHeader is the length of a batch's header: sequence number 8, count 4.
 	batchHeader = 12
 )
 
 func newHandover(d *DB) *handover {
-	load := min(defaultLoad, int(d.opts.WriteBuffer/64))
 	h := &handover{
-		db: d, load: load, most: load * queueLoads, work: make(chan struct{}, 1),
+		db: d, load: min(defaultLoad, int(d.opts.WriteBuffer/64)),
+		most: min(mostQueued, int(d.opts.WriteBuffer/8)), work: make(chan struct{}, 1),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	switch {
@@ -107,13 +97,9 @@ func (h *handover) add(p *plan) {
 	repr := p.batch.Repr()
 	h.mu.Lock()
 	q := &h.open
-	before := q.size()
-	q.values = append(q.values, repr[batchHeader:p.journalAt]...)
-	q.journals = append(q.journals, repr[p.journalAt:p.commitAt]...)
-	q.commits = append(q.commits, repr[p.commitAt:]...)
-	q.count += p.batch.Count()
-	q.last = p.version
-	enough := before < h.load && q.size() >= h.load
+	before := q.bytes
+	q.add(p, repr)
+	enough := before < h.load && q.bytes >= h.load
 	h.mu.Unlock()
 	if enough {
 		signal(h.work)
@@ -124,7 +110,7 @@ func (h *handover) add(p *plan) {
 func (h *handover) full() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.open.last != 0 && h.open.size() >= h.most
+	return h.open.last != 0 && h.open.bytes >= h.most
 }
 
 // reach makes sure that every commit up to a published version is in Pebble.
@@ -173,7 +159,7 @@ func (h *handover) pushLocked() error {
 	if q.last == 0 {
 		return nil
 	}
-	err := h.db.applyQuietly(h.assemble(q))
+	err := h.db.applyQuietly(h.assemble(&q))
 	if h.db.fault.isStuck() {
 		return err // Pebble need not have taken it
 	}
@@ -205,10 +191,8 @@ func (h *handover) take() queued {
 
 // keep lets the next load but one use the buffers of this one. REQUIRES: pushing.
 func (h *handover) keep(q queued) {
-	if cap(q.values) <= keptBuffer && cap(q.journals) <= keptBuffer {
-		h.spare = queued{
-			values: q.values[:0], journals: q.journals[:0], commits: q.commits[:0],
-		}
+	if q.reset() {
+		h.spare = q
 	}
 	if cap(h.repr) > keptBuffer {
 		h.repr = nil
@@ -216,15 +200,12 @@ func (h *handover) keep(q queued) {
 }
 
 // assemble makes one batch of a load. REQUIRES: pushing.
-func (h *handover) assemble(q queued) *pebble.Batch {
-	r := append(h.repr[:0], make([]byte, batchHeader)...)
-	binary.LittleEndian.PutUint32(r[8:], q.count)
-	r = append(r, q.values...)
-	r = append(r, q.journals...)
-	r = append(r, q.commits...)
-	h.repr = r
+func (h *handover) assemble(q *queued) *pebble.Batch {
+	var count uint32
+	h.repr, count = q.appendTo(append(h.repr[:0], make([]byte, batchHeader)...), &h.sorter)
+	binary.LittleEndian.PutUint32(h.repr[8:], count)
 	h.batch.Reset()
-	_ = h.batch.SetRepr(r) // fails only without a header
+	_ = h.batch.SetRepr(h.repr) // fails only without a header
 	return &h.batch
 }
 

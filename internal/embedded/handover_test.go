@@ -145,7 +145,7 @@ func TestQueueIsBounded(t *testing.T) {
 	for i := range 3000 {
 		commit(t, db, put(s, fmt.Sprint("key-", i), "a value of some length, to fill the queue"))
 		db.handover.mu.Lock()
-		most = max(most, db.handover.open.size())
+		most = max(most, db.handover.open.bytes)
 		db.handover.mu.Unlock()
 	}
 	require.Greater(t, most, db.handover.most/2)

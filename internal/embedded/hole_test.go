@@ -11,8 +11,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
-// semantics 1.1: commits name the one before them, so an open after a crash finds one that is missing in the
-// middle, although every checksum is right.
+// semantics 1.1: commits name the one before them, so an open after a crash finds one that is
+// missing in the middle, although every checksum is right.
 func TestDamageHoleInTheOrder(t *testing.T) {
 	mem := disktest.New()
 	o := memOptions()
@@ -20,7 +20,9 @@ func TestDamageHoleInTheOrder(t *testing.T) {
 	db := mustOpen(t, o)
 	s := newScope(t, db, 1)
 	commit(t, db, put(s, "a", "1"))
+	require.NoError(t, db.handover.push()) // what comes next has a key of its own
 	missing := commit(t, db, put(s, "a", "2"))
+	require.NoError(t, db.handover.push())
 	last := commit(t, db, put(s, "a", "3"))
 	require.NoError(t, db.Flush(ctx))
 	whole := mem.CrashClone(vfs.CrashCloneCfg{})

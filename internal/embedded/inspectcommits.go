@@ -80,9 +80,7 @@ func (c *inspection) eachCommit(f func(codec.CommitRecord, error) error) error {
 		if err != nil {
 			break // the iterator has the error, too
 		}
-		rec, err := codec.DecodeCommitRecord(version, value)
-		rec.Version = version
-		if err := f(rec, err); err != nil {
+		if err := eachInGroup(version, value, f); err != nil {
 			return closeIter(it, err)
 		}
 	}
@@ -94,6 +92,47 @@ func (c *inspection) eachCommit(f func(codec.CommitRecord, error) error) error {
 		c.note(backend.ProblemUnreadable, 0, codec.Commits, "", 0, "commit records: %s", firstLine(err))
 	}
 	return nil
+}
+
+// eachInGroup calls f with the commit records under one key; with an error for those that cannot be
+// read.
+func eachInGroup(
+	version uint64, value []byte, f func(codec.CommitRecord, error) error,
+) error {
+	g := codec.OpenGroup(version, value)
+	for g.Next() {
+		rec, err := codec.DecodeCommitRecord(g.Version(), g.Record())
+		rec.Version = g.Version()
+		if err := f(rec, err); err != nil {
+			return err
+		}
+	}
+	if g.Err() != nil {
+		return f(codec.CommitRecord{Version: version}, g.Err())
+	}
+	return nil
+}
+
+// commitRecord reads the record of a commit; found tells whether there is one.
+func (c *inspection) commitRecord(version uint64) (rec codec.CommitRecord, found bool, err error) {
+	records, err := newCommitCursor(c.snap)
+	if err != nil {
+		return rec, false, err
+	}
+	if records.seek(version) && records.rec.Version == version {
+		rec, found = records.rec, true
+	}
+	return rec, found, records.close()
+}
+
+// hasJournal tells whether a journal has the record of a commit.
+func (c *inspection) hasJournal(n codec.Scope, number, version uint64) (bool, error) {
+	journal, err := openDense(c.snap, n, codec.Journal)
+	if err != nil {
+		return false, err
+	}
+	found := journal.seek(number) && journal.number == number && journal.version == version
+	return found, journal.close()
 }
 
 // disagree notes that the journal of a scope and the commit records say different things.
@@ -115,10 +154,8 @@ func (c *inspection) compareCommits() error {
 			if err != nil || !c.suspect[x.Scope] || !s.tells(rec.Version) {
 				continue
 			}
-			key := codec.AppendJournalKey(nil, x.Scope, x.Number, 0)
-			codec.PatchVersion(key, rec.Version)
-			value, err := c.get(key)
-			if err == nil && value == nil {
+			found, err := c.hasJournal(x.Scope, x.Number, rec.Version)
+			if err == nil && !found {
 				c.note(backend.ProblemJournal, x.Scope, codec.Journal, codec.EventUserKey(x.Number),
 					rec.Version, "commit %d is number %d of the scope, and its journal has no such "+
 						"record", rec.Version, x.Number)
@@ -141,19 +178,15 @@ func (c *inspection) compareJournal(n codec.Scope) error {
 		if part != 0 || !s.tells(version) {
 			return nil
 		}
-		found, err := c.get(codec.AppendCommitKey(nil, version))
+		rec, found, err := c.commitRecord(version)
 		if err != nil {
 			return nil // it was told with the commits
 		}
 		user := codec.EventUserKey(number)
-		if found == nil {
+		if !found {
 			c.note(backend.ProblemJournal, n, codec.Journal, user, version, "record %d of the journal is "+
 				"of commit %d, of which there is no record", number, version)
 			return nil
-		}
-		rec, err := codec.DecodeCommitRecord(version, found)
-		if err != nil {
-			return nil // it was told
 		}
 		if !slices.Contains(rec.Scopes, codec.ScopeCommit{Scope: n, Number: number}) {
 			c.note(backend.ProblemJournal, n, codec.Journal, user, version, "record %d of the journal is "+
@@ -192,10 +225,28 @@ func (c *inspection) eachJournal(
 		if errors.Join(err, unread) != nil {
 			continue
 		}
-		if err := f(number, version, part, value); err != nil {
+		if part > 0 {
+			err = f(number, version, part, value)
+		} else {
+			err = eachRecord(number, version, value, f)
+		}
+		if err != nil {
 			return closeIter(it, err)
 		}
 	}
 	_ = it.Close() // damage was told by the walk
 	return c.ctx.Err()
+}
+
+// eachRecord calls f with the journal records under one key. What cannot be read is passed over.
+func eachRecord(
+	number, version uint64, value []byte, f func(number, version uint64, part int, value []byte) error,
+) error {
+	g := codec.OpenGroup(version, value)
+	for g.Next() {
+		if err := f(number-uint64(g.Left()), g.Version(), 0, g.Record()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -179,10 +179,28 @@ func (w *scopeWalk) typeEntry(value []byte) {
 	w.typesFound.add(w.c.hashVersion(codec.Events, string(w.user), 0, 0))
 }
 
-// journalEntry checks a record of the journal, and sums up what it names.
+// journalEntry checks what lies under one key of the journal.
 func (w *scopeWalk) journalEntry(value []byte) error {
-	j := &w.journal
 	number, part, err := codec.DecodeJournalUserKey(w.user)
+	if err != nil || part > 0 {
+		return w.journalRecord(number, part, value, err)
+	}
+	key := w.version
+	g := codec.OpenGroup(w.version, value)
+	for err == nil && g.Next() {
+		w.version = g.Version()
+		err = w.journalRecord(number-uint64(g.Left()), 0, g.Record(), nil)
+	}
+	if w.version = key; err == nil && g.Err() != nil {
+		err = w.journalRecord(number, 0, nil, g.Err())
+	}
+	return err
+}
+
+// journalRecord checks a record of the journal, and sums up what it names. It has an error if the
+// record cannot be read.
+func (w *scopeWalk) journalRecord(number uint64, part int, value []byte, err error) error {
+	j := &w.journal
 	var rec codec.JournalRecord
 	if err == nil {
 		rec, err = codec.DecodeJournalRecord(number, value)
@@ -245,11 +263,8 @@ func (w *scopeWalk) tallyCommit(number uint64, rec *codec.JournalRecord) error {
 	}
 	time := rec.Time
 	if !rec.Timed {
-		value, err := w.c.get(codec.AppendCommitKey(nil, w.version))
-		if err == nil && value != nil {
-			if commit, err := codec.DecodeCommitRecord(w.version, value); err == nil {
-				time = commit.Time
-			}
+		if commit, found, err := w.c.commitRecord(w.version); err == nil && found {
+			time = commit.Time
 		}
 	}
 	w.journal.told.add(w.c.hashCommit(number, w.version, time))

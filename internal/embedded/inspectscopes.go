@@ -190,41 +190,26 @@ func (c *inspection) standing(n codec.Scope, at uint64) (e extents, err error) {
 		}
 		below = base.commits.Count + 1
 	}
-	it, err := c.dense(n, codec.Journal, below)
+	journal, err := openDense(c.snap, n, codec.Journal)
 	if err != nil {
 		return e, err
 	}
-	e.commits, err = searchJournal(it, n, at)
-	if err = closeIter(it, err); err != nil {
+	e.commits = journal.extentAt(below, at)
+	if err = journal.close(); err != nil {
 		return e, err
 	}
 	if e.commits.Count == 0 {
 		e.commits = base.commits
 	}
-	if it, err = c.dense(n, codec.Events, base.events.next); err != nil {
+	events, err := openDense(c.snap, n, codec.Events)
+	if err != nil {
 		return e, err
 	}
-	found, err := searchDense(it, n, codec.Events, at)
-	if err == nil && found.Last != 0 {
-		e.events, err = readEventHead(it, n, found.Count)
-	} else {
+	if e.events, err = events.eventHead(base.events.next, at); e.events.next == 0 {
 		e.events = base.events
 	}
-	return e, closeIter(it, err)
+	return e, errors.Join(err, events.close())
 }
 
 // errNoParent: checkFork has told.
 var errNoParent = errors.New("a scope that a fork reads through is not there")
-
-// dense is DB.denseIter on the snapshot.
-func (c *inspection) dense(
-	n codec.Scope, p codec.Primitive, first uint64,
-) (*pebble.Iterator, error) {
-	lower, err := codec.AppendKey(nil, n, p, codec.EventUserKey(first))
-	if err != nil {
-		return nil, err
-	}
-	return c.snap.NewIter(&pebble.IterOptions{
-		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, n, p, ""),
-	})
-}

@@ -21,10 +21,10 @@ import (
 // two pages nothing is held: a slow reader pins nothing.
 
 const (
-	firstPage  = 64        // changes of the first page of a walk that reads values
-	shortRun   = 2048      // a history that is read at once
-	largePage  = 256 << 10 // changes of the pages after the first
-	growth     = 8         // by how much less the next attempt takes
+	firstPage = 64        // changes of the first page of a walk that reads values
+	shortRun  = 2048      // a history that is read at once
+	largePage = 256 << 10 // changes of the pages after the first
+	growth    = 8         // by how much less the next attempt takes
 	// pageBytes is how much a page may hold in values before smaller ones are taken.
 	pageBytes = 32 << 20
 )
@@ -57,6 +57,10 @@ func (d *DB) Journal(
 			for i := range page.entries {
 				if i == ready {
 					ready = page.fill(i)
+				}
+				if err := ctx.Err(); err != nil && i%firstPage == 0 {
+					yield(backend.JournalEntry{}, err)
+					return
 				}
 				if !yield(page.entries[i], nil) {
 					return

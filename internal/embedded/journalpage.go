@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -36,51 +37,41 @@ type journalPage struct {
 
 // read reads the journal records, and the values that are asked for.
 func (p *journalPage) read() error {
-	n := p.layer.scope.Number
-	lower, err := codec.AppendKey(nil, n, codec.Journal, codec.EventUserKey(p.next))
+	c, err := openDense(p.db.store, p.layer.scope.Number, codec.Journal)
 	if err != nil {
 		return err
 	}
-	it, err := p.db.store.NewIter(&pebble.IterOptions{
-		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, n, codec.Journal, ""),
-	})
-	if err != nil {
-		return err
-	}
-	err = p.readRecords(it)
-	p.db.noteHistory(it)
-	if err = closeIter(it, err); err != nil || p.r.Values == backend.NoValues {
+	err = p.readRecords(c)
+	p.db.noteHistory(c.it)
+	if err = errors.Join(err, c.close()); err != nil || p.r.Values == backend.NoValues {
 		return err
 	}
 	return p.readValues()
 }
 
 // readRecords reads commits up to the limit.
-func (p *journalPage) readRecords(it *pebble.Iterator) error {
+func (p *journalPage) readRecords(c *denseCursor) error {
 	number, limit := p.next, max(p.limit, p.whole)
-	for ok := it.First(); ok; number++ {
-		found, version, err := journalPlace(it.Key())
-		if err != nil {
-			return err
-		}
-		if version > p.layer.at {
+	for ok := c.seek(number); ok; number++ {
+		if c.version > p.layer.at {
 			return nil
 		}
 		if p.changes >= limit {
 			p.shorten()
 			return nil
 		}
-		if found != number {
+		if c.number != number {
 			p.gap = true
-			return p.layer.missing(number, found)
+			return p.layer.missing(number, c.number)
 		}
-		e := backend.JournalEntry{Version: version, Number: number}
-		if ok, err = p.readParts(it, &e); err != nil {
+		e := backend.JournalEntry{Version: c.version, Number: number}
+		var err error
+		if ok, err = p.readParts(c, &e); err != nil {
 			return err
 		}
 		p.entries = append(p.entries, e)
 	}
-	return it.Error()
+	return nil
 }
 
 // shorten leaves out what was read in the hope that it would be all.
@@ -94,21 +85,15 @@ func (p *journalPage) shorten() {
 	}
 }
 
-// readParts reads all parts of the record under an iterator, and moves it on to the next one.
-func (p *journalPage) readParts(
-	it *pebble.Iterator, e *backend.JournalEntry,
-) (more bool, err error) {
+// readParts reads all parts of the record under a cursor, and moves it on to the next one.
+func (p *journalPage) readParts(c *denseCursor, e *backend.JournalEntry) (more bool, err error) {
 	more = true
 	for part, parts := 0, 1; part < parts; part++ {
-		if part > 0 && !p.isPart(it, more, e) {
+		if part > 0 && (!more || c.number != e.Number || c.version != e.Version) {
 			return false, fmt.Errorf("%w: commit %d: part %d of record %d of scope %d", errNoJournal,
 				e.Version, part, e.Number, p.layer.scope.Number)
 		}
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return false, err
-		}
-		rec, err := codec.DecodeJournalRecordInto(e.Number, p.values.clone(value), p.scratch)
+		rec, err := codec.DecodeJournalRecordInto(e.Number, p.values.clone(c.record), p.scratch)
 		if err != nil {
 			return false, err
 		}
@@ -121,18 +106,9 @@ func (p *journalPage) readParts(
 			return false, err
 		}
 		p.take(e, rec.Changes)
-		more = it.Next()
+		more = c.next()
 	}
 	return more, nil
-}
-
-// isPart tells whether an iterator stands on a further part of a commit's record.
-func (p *journalPage) isPart(it *pebble.Iterator, valid bool, e *backend.JournalEntry) bool {
-	if !valid {
-		return false
-	}
-	number, version, err := journalPlace(it.Key())
-	return err == nil && number == e.Number && version == e.Version
 }
 
 // begin reads what the first part of a record says of the whole.

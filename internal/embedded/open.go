@@ -362,35 +362,21 @@ func (d *DB) adopt(s sentinel) error {
 // verifyChain walks the commit records that were in the log when the last process ended. Each names
 // the one before it, so a hole shows. What lies in tables is covered by their checksums.
 func (d *DB) verifyChain(s sentinel) error {
-	lower := codec.AppendCommitKey(nil, s.Flushed)
-	it, err := d.store.NewIter(&pebble.IterOptions{
-		LowerBound: lower, UpperBound: codec.AppendRangeEnd(nil, codec.SystemScope, codec.Commits, ""),
-	})
+	c, err := newCommitCursor(d.store)
 	if err != nil {
 		return err
 	}
-	for ok := it.First(); ok; ok = it.Next() {
-		version, err := codec.DecodeCommitKey(it.Key())
-		if err != nil {
-			return closeIter(it, err)
-		}
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return closeIter(it, err)
-		}
-		rec, err := codec.DecodeCommitRecord(version, value)
-		if err != nil {
-			return closeIter(it, err)
-		}
+	for ok := c.seek(s.Flushed); ok; ok = c.next() {
+		rec := &c.rec
 		// The walk begins with the commit at Flushed, whose predecessor is not in it.
-		if version != s.Flushed && rec.Previous != d.order.commit {
-			return closeIter(it, fmt.Errorf("%w: commit %d follows %d, but %d was found before it: a log "+
-				"(*.log) or a table (*.sst) is missing or damaged", codec.ErrCorrupt, version,
-				rec.Previous, d.order.commit))
+		if rec.Version != s.Flushed && rec.Previous != d.order.commit {
+			return errors.Join(fmt.Errorf("%w: commit %d follows %d, but %d was found before it: a log "+
+				"(*.log) or a table (*.sst) is missing or damaged", codec.ErrCorrupt, rec.Version,
+				rec.Previous, d.order.commit), c.close())
 		}
-		d.order.commit, d.order.time = version, rec.Time
+		d.order.commit, d.order.time = rec.Version, rec.Time
 	}
-	return closeIter(it, nil)
+	return c.close()
 }
 
 // mark writes the sentinel of an open database. From here on a crash counts as one.

@@ -80,7 +80,7 @@ const (
 	defaultCacheSize    = 48 << 20
 	defaultMinFreeSpace = 64 << 20
 	leastWriteBuffer    = 8 << 20
-	mostWriteBuffer     = 32 << 20
+	mostWriteBuffer     = 16 << 20
 	// writeBuffers is how many of Pebble's memtables may wait for their flush before writers stall.
 	writeBuffers = 3
 	// spareCache is what is left of the least cache when all of these are full.

@@ -28,11 +28,12 @@ type plan struct {
 
 	batch   *pebble.Batch
 	patches []int // where in the batch a version goes
-	// Where in the batch the journal records begin, and where the commit record does.
-	journalAt, commitAt int
-	scratch             []byte // for keys
-	scratch2            []byte // for values
-	numbers             []codec.ScopeCommit
+	// Where in the batch the journal records begin, and where the commit record does, behind its key.
+	journalAt, commitRecord int
+
+	scratch  []byte // for keys
+	scratch2 []byte // for values
+	numbers  []codec.ScopeCommit
 
 	seen     uint64 // newest commit when the request was checked
 	existed  int
@@ -72,9 +73,9 @@ type planEvent struct {
 	typeKeyEnd      int
 }
 
-// journalPart is where one part of a scope's journal record lies in the batch: its key, and the end
-// of its value.
-type journalPart struct{ at, size, part, end int }
+// journalPart is where one part of a scope's journal record lies in the batch: from begin to end,
+// with its key at and its value up to the end.
+type journalPart struct{ begin, at, size, part, value, end int }
 
 // planWrite is one write with what is known of its key.
 type planWrite struct {

@@ -40,8 +40,8 @@ func (p *prune) remove(ctx context.Context) error {
 
 // judge decides entry by entry what goes. The entries of a letter come in order, each once.
 type judge interface {
-	// goes tells whether the entry under an iterator is to be removed.
-	goes(key []byte) (bool, error)
+	// goes tells whether something of the entry under an iterator is to be removed, and what.
+	goes(it *pebble.Iterator) (x doomedKey, goes bool, err error)
 	// over tells whether nothing behind that entry goes.
 	over() bool
 }
@@ -55,21 +55,26 @@ type superseded struct {
 	found   bool   // its newest version at or below the horizon
 }
 
-func (j *superseded) goes(key []byte) (bool, error) {
+func (j *superseded) goes(it *pebble.Iterator) (x doomedKey, goes bool, err error) {
+	key := it.Key()
 	split := len(key) - versionSuffix(key)
 	_, _, _, version, err := codec.DecodeKey(key)
 	if err != nil {
-		return false, err
+		return x, false, err
 	}
 	if !bytes.Equal(j.prefix, key[:split]) {
 		j.prefix, j.found = append(j.prefix[:0], key[:split]...), false
 	}
 	if version > j.horizon {
-		return false, nil
+		return x, false, nil
 	}
-	goes := j.found
-	j.found = true
-	return goes, nil
+	if !j.found {
+		j.found = true
+		return x, false, nil
+	}
+	x, err = doom(it)
+	x.records = 1
+	return x, true, err
 }
 
 func (j *superseded) over() bool { return false }
@@ -80,10 +85,50 @@ type outdated struct {
 	done bool
 }
 
-func (j *outdated) goes(key []byte) (bool, error) {
-	number, _, err := journalPlace(key)
-	j.done = number >= j.keep
-	return !j.done, err
+func (j *outdated) goes(it *pebble.Iterator) (x doomedKey, goes bool, err error) {
+	_, _, user, _, err := codec.DecodeKey(it.Key())
+	if err != nil {
+		return x, false, err
+	}
+	last, part, err := codec.DecodeJournalUserKey(user)
+	if err != nil {
+		return x, false, err
+	}
+	if j.done = last >= j.keep; part > 0 {
+		if !j.done {
+			x, err = doom(it)
+		}
+		return x, !j.done, err
+	}
+	g, _, err := openJournal(it)
+	if err != nil {
+		return x, false, err
+	}
+	if !j.done {
+		x, err = doom(it)
+		x.records = uint64(g.Left())
+		return x, true, err
+	}
+	return j.cut(it, last, &g)
+}
+
+// cut takes from a group of records those that go.
+func (j *outdated) cut(
+	it *pebble.Iterator, last uint64, g *codec.GroupReader,
+) (x doomedKey, goes bool, err error) {
+	var rest codec.GroupBuilder
+	for g.Next() {
+		if last-uint64(g.Left()) < j.keep {
+			x.records++
+		} else {
+			rest.Add(g.Version(), g.Record())
+		}
+	}
+	if g.Err() != nil || x.records == 0 {
+		return x, false, g.Err()
+	}
+	x.key, x.size, x.rest = bytes.Clone(it.Key()), uint32(len(it.Value())), rest.Append(nil)
+	return x, true, nil
 }
 
 func (j *outdated) over() bool { return j.done }
@@ -105,13 +150,8 @@ func (p *prune) newestJournal(ctx context.Context, at uint64) (uint64, error) {
 		return 0, backend.ErrClosed
 	}
 	defer d.storeGate.RUnlock()
-	n := p.scope.Number
-	it, err := d.denseIter(n, codec.Journal, own)
-	if err != nil {
-		return 0, d.readFailed(err)
-	}
-	c, err := searchJournal(it, n, at)
-	return c.Count, d.readFailed(closeIter(it, err))
+	c, err := d.extent(p.scope.Number, own, at)
+	return c.Count, d.readFailed(err)
 }
 
 // removeAll walks all entries of a letter, page by page, and removes, or counts, what goes.
@@ -123,12 +163,11 @@ func (p *prune) removeAll(ctx context.Context, letter codec.Primitive, j judge) 
 			return err
 		}
 		for _, x := range doomed {
-			p.report.Bytes += uint64(len(x.key) + int(x.size))
-			switch {
-			case letter == codec.Journal:
-				p.report.Commits++
-			default:
-				p.report.Versions++
+			p.report.Bytes += uint64(x.bytes())
+			if letter == codec.Journal {
+				p.report.Commits += x.records
+			} else {
+				p.report.Versions += x.records
 			}
 		}
 		if !p.dry {
@@ -143,6 +182,16 @@ type doomedKey struct {
 	key      []byte
 	size     uint32 // of the value
 	deadline []byte // the key of its entry in the index by deadline; nil: none
+	rest     []byte // what stays of a group of journal records; nil: nothing
+	records  uint64 // that go: several of a group
+}
+
+// bytes is how much goes.
+func (x *doomedKey) bytes() int {
+	if x.rest != nil {
+		return int(x.size) - len(x.rest)
+	}
+	return len(x.key) + int(x.size)
 }
 
 // page walks one page from a key on; next is where the following one begins, nil at the end. An
@@ -172,14 +221,12 @@ func (p *prune) page(
 			break
 		}
 		p.report.Walked++
-		goes, err := j.goes(it.Key())
-		if err == nil && goes {
-			var x doomedKey
-			x, err = doom(it)
-			doomed = append(doomed, x)
-		}
+		x, goes, err := j.goes(it)
 		if err != nil {
 			return nil, nil, d.readFailed(closeIter(it, err))
+		}
+		if goes {
+			doomed = append(doomed, x)
 		}
 	}
 	return doomed, next, d.readFailed(closeIter(it, nil))
@@ -203,9 +250,15 @@ func (p *prune) discard(ctx context.Context, doomed []doomedKey) error {
 		doomed = doomed[len(some):]
 		took := startWatch()
 		b := p.db.store.NewBatch()
-		bytes := 0
+		bytes, records := 0, uint64(0)
 		for _, x := range some {
-			if err := b.DeleteSized(x.key, x.size, nil); err != nil {
+			err := error(nil)
+			if x.rest != nil {
+				err = b.Set(x.key, x.rest, nil)
+			} else {
+				err = b.DeleteSized(x.key, x.size, nil)
+			}
+			if err != nil {
 				return err
 			}
 			if x.deadline != nil {
@@ -213,12 +266,13 @@ func (p *prune) discard(ctx context.Context, doomed []doomedKey) error {
 					return err
 				}
 			}
-			bytes += len(x.key) + int(x.size)
+			bytes += x.bytes()
+			records += x.records
 		}
 		if err := p.db.discardBatch(ctx, b); err != nil {
 			return err
 		}
-		p.db.counters.pruned.Add(uint64(len(some)))
+		p.db.counters.pruned.Add(records)
 		p.db.counters.prunedBytes.Add(uint64(bytes))
 		if err := p.pace.after(ctx, len(some), took.elapsed()); err != nil {
 			return err

@@ -304,14 +304,13 @@ func (d *DB) CommitRecord(ctx context.Context, version uint64) (codec.CommitReco
 	return d.commitRecord(version)
 }
 
-func (d *DB) commitRecord(version uint64) (codec.CommitRecord, error) {
-	value, closer, err := d.store.Get(codec.AppendCommitKey(nil, version))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return codec.CommitRecord{}, nil
-	}
+func (d *DB) commitRecord(version uint64) (rec codec.CommitRecord, err error) {
+	c, err := newCommitCursor(d.store)
 	if err != nil {
-		return codec.CommitRecord{}, d.readFailed(err)
+		return rec, d.readFailed(err)
 	}
-	r, err := codec.DecodeCommitRecord(version, value)
-	return r, d.readFailed(errors.Join(err, closer.Close()))
+	if c.seek(version) && c.rec.Version == version {
+		rec = c.rec
+	}
+	return rec, d.readFailed(c.close())
 }

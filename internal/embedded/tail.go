@@ -55,42 +55,61 @@ func (d *DB) tailPage(ctx context.Context, from, upTo uint64) ([]backend.Commit,
 	if err := d.handover.reach(upTo); err != nil {
 		return nil, err
 	}
-	it, err := d.store.NewIter(&pebble.IterOptions{
-		LowerBound: codec.AppendCommitKey(nil, from),
-		UpperBound: codec.AppendCommitKey(nil, upTo+1),
-	})
+	c, err := newCommitCursor(d.store)
 	if err != nil {
 		return nil, d.readFailed(err)
 	}
+	t := tailReader{db: d, told: horizonCache{}}
 	var page []backend.Commit
-	told := horizonCache{}
-	for ok := it.First(); ok && len(page) < tailPage; ok = it.Next() {
-		c, err := d.decodeCommit(it, told)
-		if err != nil {
-			return page, d.readFailed(closeIter(it, err))
+	for ok := c.seek(from); ok && c.rec.Version <= upTo && len(page) < tailPage; ok = c.next() {
+		var x backend.Commit
+		if x, err = t.commit(c.rec); err != nil {
+			break
 		}
-		page = append(page, c)
+		page = append(page, x)
 	}
-	return page, d.readFailed(closeIter(it, nil))
+	return page, d.readFailed(errors.Join(err, t.close(), c.close()))
 }
 
-// decodeCommit reads the commit record under an iterator and the journal records it names.
-func (d *DB) decodeCommit(it *pebble.Iterator, told horizonCache) (backend.Commit, error) {
-	version, err := codec.DecodeCommitKey(it.Key())
-	if err != nil {
-		return backend.Commit{}, err
+// tailReader reads, for a page of commits, what they changed.
+type tailReader struct {
+	db   *DB
+	told horizonCache
+
+	it    *pebble.Iterator // over everything; nil before the first read
+	freed uint64           // how many scopes were freed when it was opened
+}
+
+// refresh opens an iterator that does not see what was freed before this call: what a scope wrote
+// is not to come back once it was told to be gone.
+func (t *tailReader) refresh() error {
+	freed := t.db.graveyard.freed.Load()
+	if t.it != nil && t.freed == freed {
+		return nil
 	}
-	value, err := it.ValueAndErr()
-	if err != nil {
-		return backend.Commit{}, err
+	if err := t.close(); err != nil {
+		return err
 	}
-	rec, err := codec.DecodeCommitRecord(version, value)
-	if err != nil {
-		return backend.Commit{}, err
+	var err error
+	t.it, err = t.db.store.NewIter(nil)
+	t.freed = freed
+	return err
+}
+
+func (t *tailReader) close() error {
+	if t.it == nil {
+		return nil
 	}
+	err := t.it.Close()
+	t.it = nil
+	return err
+}
+
+// commit reads the journal records that a commit record names.
+func (t *tailReader) commit(rec codec.CommitRecord) (backend.Commit, error) {
 	c := backend.Commit{CommitRecord: rec}
 	for _, s := range rec.Scopes {
-		x, err := d.changes(s, version, told)
+		x, err := t.changes(s, rec.Version)
 		if err != nil {
 			return backend.Commit{}, err
 		}
@@ -101,9 +120,10 @@ func (d *DB) decodeCommit(it *pebble.Iterator, told horizonCache) (backend.Commi
 
 // changes reads what a commit changed in one scope, if the scope was not deleted since, and its
 // journal not pruned.
-func (d *DB) changes(
-	s codec.ScopeCommit, version uint64, told horizonCache,
+func (t *tailReader) changes(
+	s codec.ScopeCommit, version uint64,
 ) (x backend.ScopeChanges, err error) {
+	d, told := t.db, t.told
 	x = backend.ScopeChanges{Scope: s.Scope, Number: s.Number}
 	if v := d.graveyard.version(s.Scope); v != 0 && v <= d.published.load() {
 		x.Gone = true
@@ -112,7 +132,7 @@ func (d *DB) changes(
 	if x.Pruned, err = told.journal(d, s.Scope, version); x.Pruned != 0 || err != nil {
 		return x, err
 	}
-	x.Changes, x.Origin, err = d.journal(s.Scope, s.Number, version)
+	x.Changes, x.Origin, err = t.journal(s.Scope, s.Number, version)
 	if !errors.Is(err, errNoJournal) {
 		return x, err
 	}
@@ -164,22 +184,26 @@ func (d *DB) noKeys(n codec.Scope) (bool, error) {
 var errNoJournal = fmt.Errorf("%w: a journal record is missing", codec.ErrCorrupt)
 
 // journal reads all parts of one journal record.
-func (d *DB) journal(
+func (t *tailReader) journal(
 	n codec.Scope, number, version uint64,
 ) (changes []codec.Change, origin codec.Origin, err error) {
+	if err := t.refresh(); err != nil {
+		return nil, origin, err
+	}
+	c := newDenseCursor(t.it, n, codec.Journal)
 	for part, parts := 0, 1; part < parts; part++ {
-		key := codec.AppendJournalKey(nil, n, number, part)
-		codec.PatchVersion(key, version)
-		value, closer, err := d.store.Get(key)
-		if errors.Is(err, pebble.ErrNotFound) {
-			return nil, origin, fmt.Errorf("%w: commit %d: part %d of record %d of scope %d", errNoJournal,
-				version, part, number, n)
+		ok := false
+		if part == 0 {
+			ok = c.seek(number)
+		} else {
+			ok = c.next()
 		}
+		if !ok || c.number != number || c.version != version || c.part != part {
+			return nil, origin, errors.Join(c.err, fmt.Errorf("%w: commit %d: part %d of record %d of "+
+				"scope %d", errNoJournal, version, part, number, n))
+		}
+		rec, err := codec.DecodeJournalRecord(number, bytes.Clone(c.record))
 		if err != nil {
-			return nil, origin, err
-		}
-		rec, err := codec.DecodeJournalRecord(number, bytes.Clone(value))
-		if err = errors.Join(err, closer.Close()); err != nil {
 			return nil, origin, err
 		}
 		if part == 0 {

@@ -33,13 +33,6 @@ func (d *DB) enterStore(ctx context.Context, at uint64) (readable uint64, leave 
 	return at, d.storeGate.RUnlock, nil
 }
 
-// commitRecords opens an iterator over the records of the commits up to a version.
-func (d *DB) commitRecords(at uint64) (*pebble.Iterator, error) {
-	return d.store.NewIter(&pebble.IterOptions{
-		LowerBound: codec.AppendCommitKey(nil, 1), UpperBound: codec.AppendCommitKey(nil, at+1),
-	})
-}
-
 // NewestCommit implements backend.History.
 func (d *DB) NewestCommit(ctx context.Context, at uint64) (uint64, int64, error) {
 	if d.closed.Load() {
@@ -54,29 +47,16 @@ func (d *DB) NewestCommit(ctx context.Context, at uint64) (uint64, int64, error)
 		return 0, 0, err
 	}
 	defer leave()
-	it, err := d.commitRecords(at)
+	c, err := newCommitCursor(d.store)
 	if err != nil {
 		return 0, 0, d.readFailed(err)
 	}
 	var version uint64
 	var time int64
-	if it.Last() {
-		version, time, err = commitPlace(it)
+	if c.newest(at) {
+		version, time = c.rec.Version, c.rec.Time
 	}
-	return version, time, d.readFailed(closeIter(it, err))
-}
-
-// commitPlace is the version and time of the commit record under an iterator.
-func commitPlace(it *pebble.Iterator) (version uint64, time int64, err error) {
-	if version, err = codec.DecodeCommitKey(it.Key()); err != nil {
-		return 0, 0, err
-	}
-	value, err := it.ValueAndErr()
-	if err != nil {
-		return 0, 0, err
-	}
-	r, err := codec.DecodeCommitRecord(version, value)
-	return version, r.Time, err
+	return version, time, d.readFailed(c.close())
 }
 
 // VersionAt implements backend.History.
@@ -93,45 +73,34 @@ func (d *DB) VersionAt(ctx context.Context, time int64) (uint64, error) {
 		return 0, err
 	}
 	defer leave()
-	it, err := d.commitRecords(at)
+	c, err := newCommitCursor(d.store)
 	if err != nil {
 		return 0, d.readFailed(err)
 	}
-	version, err := searchTime(it, at, time)
-	return version, d.readFailed(closeIter(it, err))
+	version := searchTime(c, at, time)
+	return version, d.readFailed(c.close())
 }
 
-// searchTime finds the newest commit at or before a time. Times rise with the versions; not every
-// version has a commit. REQUIRES: the iterator goes up to version at.
-func searchTime(it *pebble.Iterator, at uint64, time int64) (uint64, error) {
-	if !it.First() {
-		return 0, it.Error()
+// searchTime finds the newest commit at or before a time, of those up to a version. Times rise with
+// the versions; not every version has a commit. What stopped it early the cursor's close tells.
+func searchTime(c *commitCursor, at uint64, time int64) uint64 {
+	if !c.seek(1) || c.rec.Version > at || c.rec.Time > time {
+		return 0
 	}
-	low, first, err := commitPlace(it)
-	if err != nil || first > time {
-		return 0, err
-	}
+	low := c.rec.Version
 	// Commit low is at or before the time, and every commit from high on is after it.
 	for high := at + 1; high-low > 1; {
 		middle := low + (high-low)/2
-		if !it.SeekGE(codec.AppendCommitKey(nil, middle)) {
-			if err := it.Error(); err != nil {
-				return 0, err
-			}
-			high = middle
-			continue
-		}
-		version, found, err := commitPlace(it)
-		switch {
-		case err != nil:
-			return 0, err
-		case version < high && found <= time:
-			low = version
+		switch found := c.seek(middle); {
+		case !found && c.err != nil:
+			return 0
+		case found && c.rec.Version < high && c.rec.Time <= time:
+			low = c.rec.Version
 		default:
 			high = middle
 		}
 	}
-	return low, nil
+	return low
 }
 
 // versionsPage is how many versions of a key one iterator reads.

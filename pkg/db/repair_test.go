@@ -71,7 +71,9 @@ func TestSizes(t *testing.T) {
 	require.Equal(t, big.ID(), s.Runs[0].Run)
 	require.Equal(t, "keys", s.Runs[0].Primitives[0].Name)
 	require.EqualValues(t, 100, s.Runs[0].Primitives[0].Records)
-	require.EqualValues(t, 100+101+1+1, s.Runs[0].Records, "keys, journal, event and its index")
+	// Keys, event and its index; small commits share keys of the journal.
+	require.Greater(t, s.Runs[0].Records, uint64(100+1+1))
+	require.LessOrEqual(t, s.Runs[0].Records, uint64(100+101+1+1))
 	require.Greater(t, s.Runs[0].Bytes, uint64(100<<14))
 	require.Less(t, s.Runs[1].Bytes, uint64(1000))
 	require.Greater(t, s.Disk, uint64(1<<20))

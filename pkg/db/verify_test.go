@@ -46,6 +46,21 @@ func (v *victim) open(t testing.TB) (*inmem.DB, *embedded.DB) {
 	return d, e
 }
 
+// others adds a shared namespace, and a run that is gone again.
+func (v *victim) others(t testing.TB, d *inmem.DB) {
+	t.Helper()
+	ctx := t.Context()
+	s, err := d.Shared(ctx, inmem.Namespace{Tenant: "acme"})
+	require.NoError(t, err)
+	_, err = s.KV().Put(ctx, "k", inmem.Int(1))
+	require.NoError(t, err)
+	gone, err := d.BeginRun(ctx, inmem.RunOptions{})
+	require.NoError(t, err)
+	_, err = gone.KV().Put(ctx, "k", inmem.Int(1))
+	require.NoError(t, err)
+	require.NoError(t, d.DeleteRun(ctx, gone.ID()))
+}
+
 func newVictim(t testing.TB) *victim {
 	t.Helper()
 	ctx := t.Context()
@@ -80,6 +95,7 @@ func newVictim(t testing.TB) *victim {
 	require.NoError(t, err)
 	_, err = run.Traces().Start(ctx, inmem.Span{Type: inmem.SpanQuery, Name: "leaf", Parent: root})
 	require.NoError(t, err)
+	require.NoError(t, d.Flush(ctx)) // what comes next shares no keys with this
 	fork, err := run.Fork(ctx, inmem.ForkOptions{})
 	require.NoError(t, err)
 	info, err := fork.Info(ctx)
@@ -99,15 +115,7 @@ func newVictim(t testing.TB) *victim {
 	require.NoError(t, err)
 	_, err = deep.KV().Put(ctx, "c", inmem.String("deep"))
 	require.NoError(t, err)
-	s, err := d.Shared(ctx, inmem.Namespace{Tenant: "acme"})
-	require.NoError(t, err)
-	_, err = s.KV().Put(ctx, "k", inmem.Int(1))
-	require.NoError(t, err)
-	gone, err := d.BeginRun(ctx, inmem.RunOptions{})
-	require.NoError(t, err)
-	_, err = gone.KV().Put(ctx, "k", inmem.Int(1))
-	require.NoError(t, err)
-	require.NoError(t, d.DeleteRun(ctx, gone.ID()))
+	v.others(t, d)
 	for range 3100 { // numbers up to here were given out, and plants may use them
 		_, err := e.AllocateScope(ctx)
 		require.NoError(t, err)
@@ -252,31 +260,39 @@ func TestVerifyFindsEveryKind(t *testing.T) {
 	require.NoError(t, d.Close())
 	for _, p := range plants {
 		t.Run(p.name, func(t *testing.T) {
-			v := *whole
-			v.fs = vfs.NewMem()
-			ok, err := vfs.Clone(whole.fs, v.fs, "db", "db", vfs.CloneSync)
-			require.True(t, ok)
-			require.NoError(t, err)
-			v.stored(t, func(s *stored) { p.do(&v, s) })
-			d, _ := v.open(t)
-			defer func() { require.NoError(t, d.Close()) }()
-			report, err := d.Verify(t.Context(), inmem.VerifyOptions{})
-			require.NoError(t, err)
-			require.Equal(t, report.Found, len(report.Problems))
-			found := slices.ContainsFunc(report.Problems, func(x inmem.Problem) bool {
-				return x.Kind == p.kind && strings.Contains(x.Text, p.text) &&
-					strings.Contains(x.Key, p.key)
-			})
-			for i := range report.Problems {
-				t.Log(report.Problems[i].String())
-			}
-			require.True(t, found, "no problem of kind %s that says %q", p.kind, p.text)
-			others := slices.DeleteFunc(report.Problems, func(x inmem.Problem) bool {
+			problems := whole.found(t, plant{p.name, p.kind, p.key, p.text, func(v *victim, s *stored) {
+				s.ungroup(v.runScope, v.forkScope, v.deepScope)
+				p.do(v, s)
+			}})
+			others := slices.DeleteFunc(problems, func(x inmem.Problem) bool {
 				return x.Kind == inmem.ProblemIndex || x.Kind == inmem.ProblemUnreadable
 			})
 			require.LessOrEqual(t, len(others), 3, "one thing is wrong, and many are told")
 		})
 	}
+}
+
+// found spoils a copy of the database, and returns what Verify tells: the damage is among it.
+func (v victim) found(t *testing.T, p plant) []inmem.Problem {
+	whole := v.fs
+	v.fs = vfs.NewMem()
+	ok, err := vfs.Clone(whole, v.fs, "db", "db", vfs.CloneSync)
+	require.True(t, ok)
+	require.NoError(t, err)
+	v.stored(t, func(s *stored) { p.do(&v, s) })
+	d, _ := v.open(t)
+	defer func() { require.NoError(t, d.Close()) }()
+	report, err := d.Verify(t.Context(), inmem.VerifyOptions{})
+	require.NoError(t, err)
+	require.Equal(t, report.Found, len(report.Problems))
+	found := slices.ContainsFunc(report.Problems, func(x inmem.Problem) bool {
+		return x.Kind == p.kind && strings.Contains(x.Text, p.text) && strings.Contains(x.Key, p.key)
+	})
+	for i := range report.Problems {
+		t.Log(report.Problems[i].String())
+	}
+	require.True(t, found, "no problem of kind %s that says %q", p.kind, p.text)
+	return report.Problems
 }
 
 // Every kind of problem has a plant, here or in the tests of damaged files.

@@ -120,7 +120,7 @@ var mutations = []mutation{
 	{
 		name: "holes in the order", off: "Open takes commits among which one is missing",
 		file: "internal/embedded/open.go",
-		edits: []edit{{"if version != s.Flushed && rec.Previous != d.order.commit {",
+		edits: []edit{{"if rec.Version != s.Flushed && rec.Previous != d.order.commit {",
 			"if d == nil {"}},
 		suites: []suite{{engine, "TestDamageHoleInTheOrder"}},
 	},
