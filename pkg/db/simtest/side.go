@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +23,6 @@ type side struct {
 	shared map[string]*inmem.Shared // by name
 	txs    [clients]*inmem.Tx
 	views  [clients]*inmem.View
-	told   [clients]string // what the last watch of a client told
 }
 
 // place is what a run, a shared namespace, a transaction and a view have in common.
@@ -214,13 +212,4 @@ func clock(t time.Time) string {
 		return "-"
 	}
 	return fmt.Sprint(t.UnixNano())
-}
-
-func sorted[K ~string, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -180,6 +180,10 @@ var unsteady = []struct{ from, to string }{
 	{`process \d+`, "process <pid>"},
 	{`--after \S+`, "--after <token>"},
 	{`on disk .*`, "on disk <less>"},
+	// How many commits share a key of the journal depends on when they went to the store.
+	{`(RECORDS) +BYTES`, "$1  BYTES"},
+	{`(\d+) +[0-9.]+ B  +`, "$1  <size>  "},
+	{`(\d+ runs?), [0-9.]+ \S+, `, "$1, <size>, "},
 }
 
 // steady replaces what differs from time to time. The times of the fixture's spans stay.
