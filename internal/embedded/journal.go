@@ -37,6 +37,7 @@ type journalWalk struct {
 	r     backend.JournalRange
 	next  uint64 // number of the next commit
 	limit int    // changes that the next page may have
+	most  int    // if not 0: commits that it has at most, because the one behind is pruned
 }
 
 // Journal implements backend.History.
@@ -105,14 +106,17 @@ func (w *journalWalk) tryPage() (page *journalPage, again bool, err error) {
 	}
 	defer leave()
 	layer.at = at
-	p := &journalPage{db: d, ctx: w.ctx, layer: layer, r: &w.r, next: w.next, limit: w.limit}
+	p := &journalPage{db: d, ctx: w.ctx, layer: layer, r: &w.r, next: w.next, limit: w.limit,
+		most: w.most}
 	if w.limit == firstPage && w.r.Values == backend.NewValues {
 		p.whole = shortRun
 	}
 	failed := d.readFailed(p.read())
 	h, err := d.historyHorizons(w.ctx, w.scope, &layer)
 	if err == nil {
-		err = p.pruned(w.scope, h)
+		if w.most, err = p.pruned(w.scope, h); w.most > 0 {
+			return nil, true, nil // what lies before that is told first
+		}
 	}
 	if err == nil {
 		err = failed

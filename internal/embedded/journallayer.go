@@ -86,18 +86,19 @@ func prunedHistory(s *backend.Scope, version, earliest uint64) error {
 	return &backend.PrunedError{Run: s.Record, Version: version, Earliest: earliest}
 }
 
-// pruned tells whether something that the page was to tell lies below a horizon.
-func (p *journalPage) pruned(s *backend.Scope, h backend.Horizons) error {
+// pruned tells whether something that the page was to tell lies below a horizon, and how many
+// commits come before that.
+func (p *journalPage) pruned(s *backend.Scope, h backend.Horizons) (before int, err error) {
 	earliest := h.Of(codec.Journal)
 	switch {
 	case earliest == 0:
 	case p.gap:
-		return prunedHistory(s, earliest-1, earliest)
+		return 0, prunedHistory(s, earliest-1, earliest)
 	case len(p.entries) > 0 && p.entries[0].Version < earliest:
-		return prunedHistory(s, p.entries[0].Version, earliest)
+		return 0, prunedHistory(s, p.entries[0].Version, earliest)
 	}
 	if p.r.Values == backend.NoValues {
-		return nil
+		return 0, nil
 	}
 	for i := range p.entries {
 		e := &p.entries[i]
@@ -106,15 +107,15 @@ func (p *journalPage) pruned(s *backend.Scope, h backend.Horizons) error {
 			needed--
 		}
 		if needed >= h.Newest() {
-			return nil // and all behind it
+			return 0, nil // and all behind it
 		}
 		for j := range e.Changes {
 			if earliest := h.Of(e.Changes[j].Primitive); needed < earliest {
-				return prunedHistory(s, needed, earliest)
+				return i, prunedHistory(s, needed, earliest)
 			}
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // missing says that the journal has another record where one should be.

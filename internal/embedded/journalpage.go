@@ -22,6 +22,8 @@ type journalPage struct {
 	limit int
 	// whole, if not 0, takes the place of limit if the history ends within so many changes.
 	whole int
+	// most, if not 0, is how many commits it has at most.
+	most int
 
 	entries []backend.JournalEntry
 	changes int
@@ -58,6 +60,9 @@ func (p *journalPage) readRecords(c *denseCursor) error {
 		}
 		if p.changes >= limit {
 			p.shorten()
+			return nil
+		}
+		if p.most > 0 && len(p.entries) == p.most {
 			return nil
 		}
 		if c.number != number {
