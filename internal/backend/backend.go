@@ -289,7 +289,7 @@ type Stats struct {
 	Conflicts     uint64 // refused: a read, range or condition no longer held
 	Refused       uint64 // refused for any other reason
 	TooOld        uint64 // pins taken away to free memory
-	BytesLogged   uint64 // handed to the log
+	BytesLogged   uint64 // of commits, each as if it were alone in the log
 	Syncs         uint64 // syncs of the log
 	SyncTime      time.Duration
 	SlowestSync   time.Duration

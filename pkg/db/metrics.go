@@ -37,7 +37,8 @@ type Metrics struct {
 	// Expired are the keys that the sweeper deleted.
 	Expired uint64
 
-	// BytesLogged were handed to the log.
+	// BytesLogged is the size of all commits, each as if it were alone in the log: small ones that
+	// come together share keys there, and take less.
 	BytesLogged uint64
 	// Syncs is the number of syncs, SyncTime what they took together, SlowestSync the longest.
 	Syncs                 uint64
