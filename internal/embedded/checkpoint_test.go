@@ -191,15 +191,15 @@ func crashInCheckpoint(t *testing.T, kept int) {
 	taking.Store(false)
 	require.Equal(t, version, info.Version)
 	mu.Lock() // Pebble may be at work in the background
-	points = slices.Clone(points)
+	taken := slices.Clone(points)
 	after := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: rng})
 	mu.Unlock()
-	require.Greater(t, len(points), 20)
+	require.Greater(t, len(taken), 20)
 	_, err = after.Stat("copy")
 	require.NoError(t, err, "it is told, and not on stable storage")
-	points = append(points, crashPoint{op: "the end", fs: after})
+	taken = append(taken, crashPoint{op: "the end", fs: after})
 	made := 0
-	for i, p := range points {
+	for i, p := range taken {
 		ok := t.Run(fmt.Sprint(i), func(t *testing.T) {
 			o := o
 			o.FS = p.fs
@@ -220,7 +220,7 @@ func crashInCheckpoint(t *testing.T, kept int) {
 		})
 		require.True(t, ok, "crash before %s", p.op)
 	}
-	require.Less(t, made, len(points))
+	require.Less(t, made, len(taken))
 }
 
 // requireNoDatabase demands that a directory that holds files of a store is not opened.
