@@ -155,7 +155,7 @@ func TestR122CheckpointBesideWriters(t *testing.T) {
 // place has the whole checkpoint or nothing; what lies beside it is no database, and does not keep
 // the next checkpoint from being made there.
 func TestR123CrashAtEveryStepOfACheckpoint(t *testing.T) {
-	for _, kept := range []int{0, 50, 100} {
+	for _, kept := range keptShares() {
 		t.Run(fmt.Sprintf("kept=%d", kept), func(t *testing.T) { crashInCheckpoint(t, kept) })
 	}
 }

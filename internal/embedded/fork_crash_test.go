@@ -21,7 +21,7 @@ import (
 // it showed before, and so it does when what was begun is brought to its end.
 func TestR211CrashAtEveryStepOfForks(t *testing.T) {
 	for _, mode := range []Mode{Strict, Batched} {
-		for _, kept := range []int{0, 50, 100} {
+		for _, kept := range keptShares() {
 			t.Run(fmt.Sprintf("%s/kept=%d", mode, kept), func(t *testing.T) {
 				crashWhileForking(t, mode, kept)
 			})

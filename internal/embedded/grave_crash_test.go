@@ -25,7 +25,7 @@ import (
 // again under the same id sees nothing of the old one.
 func TestR194CrashAtEveryStepOfADeletion(t *testing.T) {
 	for _, mode := range []Mode{Strict, Batched} {
-		for _, kept := range []int{0, 50, 100} {
+		for _, kept := range keptShares() {
 			for _, keys := range []int{5, 2 * fewKeys} {
 				name := fmt.Sprintf("%s/kept=%d/keys=%d", mode, kept, keys)
 				t.Run(name, func(t *testing.T) { crashWhileDeleting(t, mode, kept, keys) })

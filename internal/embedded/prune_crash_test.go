@@ -144,7 +144,7 @@ type prunePoint struct {
 // was, and the next Prune comes to its end.
 func TestR214CrashAtEveryStepOfAPrune(t *testing.T) {
 	for _, mode := range []Mode{Strict, Batched} {
-		for _, kept := range []int{0, 50, 100} {
+		for _, kept := range keptShares() {
 			t.Run(fmt.Sprintf("%s/kept=%d", mode, kept), func(t *testing.T) {
 				crashWhilePruning(t, mode, kept)
 			})

@@ -166,7 +166,7 @@ func TestR125EveryByteOfATable(t *testing.T) {
 // beside it does not keep the next one from succeeding.
 func TestCrashAtEveryStepOfARestore(t *testing.T) {
 	now, _, version, want := checkpointed(t)
-	for _, kept := range []int{0, 50, 100} {
+	for _, kept := range keptShares() {
 		mem := disktest.New()
 		ok, err := vfs.Clone(now.store(t), mem, "db", "db", vfs.CloneSync)
 		require.NoError(t, err)
