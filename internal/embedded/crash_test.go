@@ -227,8 +227,8 @@ func requireTail(t *testing.T, db *DB) {
 	require.Equal(t, db.Published(), previous)
 }
 
-// keptShares are how much of what was not synced a power cut leaves, in percent. In the middle it is
-// left to chance, so that is what short runs do.
+// keptShares are how much of what was not synced a power cut leaves, in percent. In the middle it
+// is left to chance, so that is what short runs do.
 func keptShares() []int {
 	if testing.Short() {
 		return []int{50}
