@@ -160,12 +160,18 @@ func (p *past) replay(ctx context.Context) (changes int, err error) {
 	return changes, nil
 }
 
-// scanPlain goes over the entries of the run: its changes, and one record for each commit.
+// scanPlain goes over the entries of the run: its changes, and at most one record for each commit,
+// for the records of commits that came together share keys.
 func (p *past) scanPlain(context.Context) (changes int, err error) {
 	lower, upper := codec.ScopeBounds(replayScope)
 	entries, size, err := p.plain.Scan(lower, upper)
-	if err == nil && size < replayKeys*valueSize {
+	switch {
+	case err != nil:
+		return 0, err
+	case size < replayKeys*valueSize:
 		return 0, measure.Wrongf("plain scan: %d bytes", size)
+	case entries < replayKeys || entries > replayKeys+replayKeys/replayBatch:
+		return 0, measure.Wrongf("plain scan: %d entries of %d changes", entries, replayKeys)
 	}
-	return entries - replayKeys/replayBatch, err
+	return replayKeys, nil
 }
