@@ -150,11 +150,14 @@ func TestInspectWithstandsItsGuests(t *testing.T) {
 		_, _ = c.Write([]byte(said)) // the other side may have ended already
 		require.NoError(t, c.Close())
 	}
-	// One that asks and goes away leaves nothing behind.
-	c := dial()
-	_, err = c.Write([]byte(`{"inmem":1,"ask":"checkpoint"}` + "\n"))
-	require.NoError(t, err)
-	require.NoError(t, c.Close())
+	// One that asks and goes away leaves nothing behind. (It is sent away, and its write may fail,
+	// until those before it are served.)
+	require.Eventually(t, func() bool {
+		c := dial()
+		_, err := c.Write([]byte(`{"inmem":1,"ask":"checkpoint"}` + "\n"))
+		require.NoError(t, c.Close())
+		return err == nil
+	}, time.Minute, time.Millisecond)
 	look := func() (*inmem.DB, error) {
 		d, _, err := inmem.Inspect(t.Context(), dir, nil)
 		return d, err
