@@ -13,7 +13,7 @@ import (
 // The hot paths do not allocate: what they would allocate comes from pools, or lives in the arena.
 // (The race detector and the assertions allocate for themselves.)
 func TestHotPathsDoNotAllocate(t *testing.T) {
-	if raceEnabled || invariants.Enabled {
+	if invariants.Race || invariants.Enabled {
 		t.Skip("this build allocates for its own checks")
 	}
 	o := memOptions()

@@ -91,7 +91,7 @@ func TestForkInThePastReadsLittle(t *testing.T) {
 // A thousand live forks of one run, written in parallel, apart from each other (R211).
 func TestR211ThousandForks(t *testing.T) {
 	forks := 1000
-	if testing.Short() || raceEnabled {
+	if testing.Short() || invariants.Race {
 		forks = 200
 	}
 	const writers = 8
@@ -154,7 +154,7 @@ func TestR211ThousandForks(t *testing.T) {
 
 // Reading an inherited key allocates nothing, as long as it is in memory.
 func TestInheritedGetsDoNotAllocate(t *testing.T) {
-	if raceEnabled || invariants.Enabled {
+	if invariants.Race || invariants.Enabled {
 		t.Skip("this build allocates for its own checks")
 	}
 	o := memOptions()

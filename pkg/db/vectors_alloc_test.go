@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/internal/invariants"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 	"github.com/inmem-db/inmem/pkg/vector"
 )
@@ -15,8 +16,8 @@ import (
 // A search through the database allocates what it returns, about three times per hit, and a little
 // that does not depend on how many rows there are or are returned.
 func TestSearchAllocations(t *testing.T) {
-	if testing.Short() {
-		t.Skip("short runs are those with the race detector, which allocates")
+	if invariants.Race || invariants.Enabled {
+		t.Skip("the race detector and the assertions allocate themselves: ordinary builds count")
 	}
 	ctx := context.Background()
 	db, err := inmem.Open("", &inmem.Options{Durability: inmem.None})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/internal/invariants"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -194,7 +195,7 @@ func TestSearchAllocates(t *testing.T) {
 	dst := make([]Hit, 0, 10)
 	set := FullBitmap(1500)
 	most := 3.0
-	if raceEnabled {
+	if invariants.Race {
 		most = 30
 	}
 	for _, strategy := range []Strategy{Auto, Scan, Walk, TwoHop} {

@@ -39,8 +39,8 @@ func run(t *testing.T, prefix string) []measure.Result {
 // collection or a compaction at the wrong moment is forgiven twice.
 func hold(t *testing.T, prefix string) {
 	t.Helper()
-	if invariants.Enabled || raceEnabled {
-		t.Skip("this build allocates for its own checks")
+	if invariants.Enabled || invariants.Race {
+		t.Skip("the race detector and the assertions allocate themselves: ordinary builds count")
 	}
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		t.Skip("the bounds are those of machines with words of 64 bits")
@@ -70,7 +70,7 @@ func TestAllocationsOfOperations(t *testing.T) { hold(t, "allocs/") }
 // What is held open takes no more than the table says: memory, and goroutines.
 func TestMemoryOfOpenThings(t *testing.T) {
 	if testing.Short() {
-		t.Skip("some seconds")
+		t.Skip("fills databases for some seconds: runs without -short")
 	}
 	hold(t, "memory/")
 }
@@ -81,7 +81,7 @@ func TestDatabaseAtRest(t *testing.T) { hold(t, "database/") }
 // A program that uses the library is no larger than the table says.
 func TestSizeOfASmallProgram(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds a program")
+		t.Skip("compiles and links a program: runs without -short")
 	}
 	hold(t, "binary/minimal_stripped")
 }

@@ -1,5 +1,0 @@
-//go:build race
-
-package footprint_test
-
-const raceEnabled = true
