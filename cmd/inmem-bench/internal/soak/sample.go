@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -69,19 +70,20 @@ func quantile(sorted []time.Duration, q float64) float64 {
 }
 
 // measure takes a sample of what was done in a time.
-func (m *meter) measure(dir string, since time.Duration) Sample {
+func (m *meter) measure(dir string, since time.Duration) (Sample, error) {
 	commits, reads := m.take()
 	slices.Sort(commits)
 	slices.Sort(reads)
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/sched/goroutines:goroutines"}}
 	metrics.Read(live)
+	disk, err := sizeOf(dir)
 	return Sample{
 		Commits: float64(len(commits)) / since.Seconds(), Reads: float64(len(reads)) / since.Seconds(),
 		CommitP50: quantile(commits, .5), CommitP99: quantile(commits, .99),
 		ReadP50: quantile(reads, .5), ReadP99: quantile(reads, .99),
 		Heap: float64(live[0].Value.Uint64()), Goroutines: float64(live[1].Value.Uint64()),
-		RSS: resident(), Disk: sizeOf(dir), Descriptors: descriptors(),
-	}
+		RSS: resident(), Disk: disk, Descriptors: descriptors(),
+	}, err
 }
 
 // resident is the memory of this process; 0 where there is no /proc.
@@ -108,15 +110,21 @@ func descriptors() float64 {
 }
 
 // sizeOf is the size of all files below a directory. Those that vanish meanwhile do not count.
-func sizeOf(dir string) (size float64) {
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
+func sizeOf(dir string) (size float64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		var info fs.FileInfo
+		if err == nil {
+			info, err = d.Info()
 		}
-		if info, err := d.Info(); err == nil && info.Mode().IsRegular() {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case info.Mode().IsRegular():
 			size += float64(info.Size())
 		}
 		return nil
 	})
-	return size
+	return size, err
 }

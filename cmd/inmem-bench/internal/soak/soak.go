@@ -105,10 +105,15 @@ func (c *crew) start(fn func() error) {
 	go func() {
 		defer c.work.Done()
 		if err := fn(); err != nil && !c.over(err) {
-			c.once.Do(func() { c.fault = err })
-			c.cancel()
+			c.fail(err)
 		}
 	}()
+}
+
+// fail ends the soak with an error, if it is the first.
+func (c *crew) fail(err error) {
+	c.once.Do(func() { c.fault = err })
+	c.cancel()
 }
 
 // over tells whether an error is the end of the soak.
@@ -143,9 +148,7 @@ func (c *crew) every(pause time.Duration, fn func() error) error {
 func (c *crew) follow() error {
 	numbers := map[string]uint64{}
 	for c.ctx.Err() == nil {
-		var d *inmem.DB
-		_ = c.w.with(func(now *inmem.DB) error { d = now; return nil })
-		if err := c.w.consume(c.ctx, d, numbers); err != nil {
+		if err := c.w.consume(c.ctx, c.w.current(), numbers); err != nil {
 			return err
 		}
 	}
@@ -166,7 +169,11 @@ func (c *crew) sample(began time.Time) (all []Sample) {
 		if time.Since(last) < c.o.Sample/2 {
 			continue // the tick before it came late: too short a time for a rate
 		}
-		s := c.w.meter.measure(c.w.path, time.Since(last))
+		s, err := c.w.meter.measure(c.w.path, time.Since(last))
+		if err != nil {
+			c.fail(fmt.Errorf("size of the database: %w", err))
+			return all
+		}
 		last = time.Now()
 		s.Seconds = last.Sub(began).Seconds()
 		n := c.w.tally.read()

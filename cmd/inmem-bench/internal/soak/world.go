@@ -114,6 +114,13 @@ func (w *world) with(fn func(*inmem.DB) error) error {
 	return fn(w.db)
 }
 
+// current is the database as it is now open: a reopening may close it at any moment.
+func (w *world) current() *inmem.DB {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.db
+}
+
 // reopen closes the database and opens it again. What was published is there.
 func (w *world) reopen(ctx context.Context) error {
 	w.mu.Lock()
