@@ -36,7 +36,7 @@ type signature struct {
 
 // signatures lists the exported functions, methods and interface methods of a file in pkg.
 func signatures(f *file) []signature {
-	if !f.within("pkg") || !f.library() {
+	if !f.within("pkg") || !f.inLibrary() {
 		return nil
 	}
 	var list []signature
@@ -118,7 +118,7 @@ func checkContextFirst(t *tree) []finding {
 func checkFunctionalOptions(t *tree) []finding {
 	var found []finding
 	for _, f := range t.files {
-		if !f.library() {
+		if !f.inLibrary() {
 			continue
 		}
 		for _, d := range f.ast.Decls {

@@ -65,7 +65,7 @@ func belowTheDoor(f *file) bool {
 func checkCalls(t *tree) []finding {
 	var found []finding
 	for _, f := range t.files {
-		if !f.library() {
+		if !f.inLibrary() {
 			continue
 		}
 		eachUse(f, func(n ast.Node, pkg, name string) {
@@ -85,7 +85,7 @@ func checkCalls(t *tree) []finding {
 func checkPanic(t *tree) []finding {
 	var found []finding
 	for _, f := range t.files {
-		if !f.library() || f.within("internal/invariants") {
+		if !f.inLibrary() || f.within("internal/invariants") {
 			continue
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {

@@ -58,7 +58,7 @@ func checkDoc(t *tree) []finding {
 		documented := false
 		for _, f := range files[dir] {
 			documented = documented || written(f.ast.Doc)
-			if f.library() && !f.generated() {
+			if f.inLibrary() && !f.generated() {
 				found = append(found, undocumented(f)...)
 			}
 		}

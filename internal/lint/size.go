@@ -176,7 +176,7 @@ func checkExportedNames(t *tree) []finding {
 	for _, dir := range dirs {
 		names := map[string]bool{} // a set: builds for several systems repeat names
 		for _, f := range files[dir] {
-			if f.library() {
+			if f.inLibrary() {
 				exportedNames(f, names)
 			}
 		}

@@ -61,7 +61,7 @@ func (f *file) dir() string               { return path.Dir(f.path) }
 func (f *file) base() string              { return path.Base(f.path) }
 func (f *file) line(p token.Pos) int      { return f.fset.Position(p).Line }
 func (f *file) main() bool                { return f.ast.Name.Name == "main" }
-func (f *file) library() bool             { return !f.test && !f.main() }
+func (f *file) inLibrary() bool           { return !f.test && !f.main() }
 func (f *file) generated() bool           { return ast.IsGenerated(f.ast) }
 func (f *file) within(dir string) bool    { return under(f.dir(), dir) }
 func (f *file) whole(text string) finding { return finding{path: f.path, text: text} }
