@@ -37,18 +37,22 @@ func closeAmong(t *testing.T, mode inmem.Durability) {
 	furnish(t, other)
 	view, err := run.At(t.Context(), db.Version())
 	require.NoError(t, err)
-	var wg sync.WaitGroup
+	var wg, made sync.WaitGroup // made: every call was made once
 	for group, calls := range map[string]map[string]call{
 		"reads": reads(run), "writes": writes(other), "looks": looksAt(db, run, db.Version()),
 		"acts": acts(db, other), "db": whole(t, db, run), "view": reads(view),
 	} {
 		for _, name := range slices.Sorted(maps.Keys(calls)) {
+			made.Add(1)
 			wg.Go(func() {
+				first := sync.OnceFunc(made.Done)
+				defer first()
 				for {
 					// A watch has no end of its own.
 					ctx, cancel := context.WithTimeout(background, 20*time.Millisecond)
 					err := calls[name](ctx)
 					cancel()
+					first()
 					if errors.Is(err, inmem.ErrClosed) {
 						return
 					}
@@ -60,16 +64,8 @@ func closeAmong(t *testing.T, mode inmem.Durability) {
 			})
 		}
 	}
-	time.Sleep(100 * time.Millisecond)
-	var closers sync.WaitGroup
-	for range 3 {
-		closers.Go(func() {
-			if err := db.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	closers.Wait()
+	made.Wait()
+	closeAtOnce(t, db)
 	wg.Wait()
 	require.Zero(t, db.Metrics().Active)
 	db = open(t, dir, nil)

@@ -28,6 +28,7 @@ func TestManyWatchers(t *testing.T) {
 	before, goroutines := heap(), runtime.NumGoroutine()
 	told := make([][]uint64, many)
 	var wg, caughtUp sync.WaitGroup
+	written := make(chan struct{})
 	for i := range many {
 		caughtUp.Add(1)
 		wg.Go(func() {
@@ -46,7 +47,7 @@ func TestManyWatchers(t *testing.T) {
 					caughtUp.Done()
 				}
 				if i%100 == 1 {
-					time.Sleep(100 * time.Microsecond)
+					<-written // it stands still at the first until all is written
 				}
 			}
 		})
@@ -58,6 +59,7 @@ func TestManyWatchers(t *testing.T) {
 		versions[i%2] = append(versions[i%2], v)
 		whole = append(whole, v)
 	}
+	close(written)
 	caughtUp.Wait()
 	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+many+8)
 	require.Less(t, heap(), before+int64(many)*64<<10+16<<20)

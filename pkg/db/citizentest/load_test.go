@@ -31,7 +31,7 @@ func closeUnderLoad(t *testing.T, mode inmem.Durability) {
 	dir := t.TempDir()
 	db := open(t, dir, &inmem.Options{Durability: mode, MemoryBudget: 1 << 20})
 	run := begin(t, db)
-	var wg sync.WaitGroup
+	var wg, loaded sync.WaitGroup // loaded: every writer has written some
 	var acknowledged [6]int
 	over := func(err error) bool {
 		if err != nil && !errors.Is(err, inmem.ErrClosed) && !errors.Is(err, inmem.ErrTxnTooOld) {
@@ -40,13 +40,18 @@ func closeUnderLoad(t *testing.T, mode inmem.Durability) {
 		return err != nil && errors.Is(err, inmem.ErrClosed)
 	}
 	for w := range acknowledged {
+		loaded.Add(1)
 		wg.Go(func() {
+			some := sync.OnceFunc(loaded.Done)
+			defer some()
 			for i := 0; ; i++ {
 				_, err := run.KV().Put(background, fmt.Sprintf("%d/%06d", w, i), inmem.Int(int64(i)))
 				if over(err) {
 					return
 				}
-				acknowledged[w] = i + 1
+				if acknowledged[w] = i + 1; i == 20 {
+					some()
+				}
 			}
 		})
 	}
@@ -74,16 +79,8 @@ func closeUnderLoad(t *testing.T, mode inmem.Durability) {
 			_ = db.Metrics()
 		}
 	})
-	time.Sleep(60 * time.Millisecond)
-	var closers sync.WaitGroup
-	for range 2 {
-		closers.Go(func() {
-			if err := db.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	closers.Wait()
+	loaded.Wait()
+	closeAtOnce(t, db)
 	wg.Wait()
 	db = open(t, dir, nil)
 	require.True(t, db.Recovery().Clean)
@@ -95,6 +92,19 @@ func closeUnderLoad(t *testing.T, mode inmem.Durability) {
 		require.Equal(t, n, count, "worker %d", w)
 	}
 	require.NoError(t, db.Close())
+}
+
+// closeAtOnce closes a database three times at the same moment: each of the calls succeeds.
+func closeAtOnce(t *testing.T, db *inmem.DB) {
+	var closers sync.WaitGroup
+	for range 3 {
+		closers.Go(func() {
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	closers.Wait()
 }
 
 // Transactions that are begun, written to and dropped, while others commit: memory stays flat.

@@ -48,7 +48,7 @@ func TestCorruptionMatrix(t *testing.T) {
 		t.Run("indexed", func(t *testing.T) {
 			t.Parallel()
 			if testing.Short() {
-				t.Skip("an index that is large enough for a file takes a second")
+				t.Skip("links the thousands of rows that an index file takes: runs without -short")
 			}
 			indexed, _, _ := build(t, 2, manyRows)
 			play(t, o, indexed, indexed.name, (n+4)/5, (*trial).opened, "derived/*")

@@ -83,11 +83,11 @@ func (x *trial) opened() string {
 	}
 	outcome := x.judge(d)
 	if outcome == wrong {
-		_ = d.Close()
+		_ = d.Close() // that it is wrong is told already
 		return outcome
 	}
 	if outcome == met {
-		_ = d.Close()
+		_ = d.Close() // it may name the damage again
 		return x.healed(outcome)
 	}
 	run, err := d.BeginRun(x.t.Context(), inmem.RunOptions{Agent: afterwards})
@@ -105,7 +105,7 @@ func (x *trial) opened() string {
 		want = nil // what was cut is judged once
 	}
 	if why := x.differs(d, want); why != "" {
-		_ = d.Close()
+		_ = d.Close() // that it is wrong is told next
 		return x.wrong("after it went on: %s", why)
 	}
 	require.NoError(x.t, d.Close())

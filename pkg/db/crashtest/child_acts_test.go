@@ -207,7 +207,7 @@ func (l *loader) setRetention() (err error) {
 // keeper prunes, and makes checkpoints: what is in one is durable.
 func (l *loader) keeper() {
 	for n := 0; ; n++ {
-		time.Sleep(time.Duration(20+n%50) * time.Millisecond)
+		time.Sleep(time.Duration(20+n%50) * time.Millisecond) // a pace, nothing waits for it
 		if _, err := l.db.ApplyRetention(background, nil); err != nil {
 			say(line{Is: isError, Recovery: "retention: " + err.Error()})
 		}
@@ -221,7 +221,9 @@ func (l *loader) keeper() {
 		} else {
 			say(line{Is: isDurable, Version: info.Version})
 		}
-		_ = os.RemoveAll(copied)
+		if err := os.RemoveAll(copied); err != nil {
+			say(line{Is: isError, Recovery: "remove the checkpoint: " + err.Error()})
+		}
 	}
 }
 

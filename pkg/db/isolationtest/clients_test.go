@@ -260,9 +260,9 @@ func (c *client) past() error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = v.Close() }()
 	s.pin(v.Version())
-	return outcome(s, 0, c.operate(s, v, at.name, false))
+	err = outcome(s, 0, c.operate(s, v, at.name, false))
+	return errors.Join(err, v.Close())
 }
 
 // direct is one operation that is a transaction by itself.

@@ -163,8 +163,15 @@ func (e *episode) abandon() {
 	e.disk.fill(false)
 	e.real.release()
 	e.model.release()
-	_ = e.real.db.Close() // it may be broken
-	_ = e.model.db.Close()
+	_ = e.real.db.Close() // its disk is gone, and what it says of that is nobody's concern
+	e.closeModel()
+}
+
+// closeModel closes the model, which nothing can break.
+func (e *episode) closeModel() {
+	if err := e.model.db.Close(); err != nil {
+		e.wrong("close the model: %v", err)
+	}
 }
 
 // forget has the clients know nothing above a version.
@@ -193,7 +200,7 @@ func (e *episode) reopen(a Action) {
 	e.real.release()
 	e.model.release()
 	err := e.real.db.Close()
-	_ = e.model.db.Close()
+	e.closeModel()
 	if err != nil {
 		if e.disk.wreck() == nil && !e.disk.hasFired() {
 			e.wrong("close: %v", err)

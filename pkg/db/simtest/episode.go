@@ -271,6 +271,6 @@ func (e *episode) end() {
 	}
 	if e.model != nil {
 		e.model.release()
-		_ = e.model.db.Close()
+		e.closeModel()
 	}
 }

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,8 +37,8 @@ var viewKinds = []kind{
 			if err != nil {
 				return word(err)
 			}
-			defer func() { _ = v.Close() }()
 			h, err := v.StateHash(e.ctx)
+			err = errors.Join(err, v.Close())
 			return answer(err, "version %d at %s: %v", v.Version(), clock(v.Time()), h)
 		})
 	}},
@@ -62,7 +63,9 @@ func (e *episode) view(a Action, what string, open func(s *side) (*inmem.View, e
 func (e *episode) closeView(a Action) {
 	for _, s := range []*side{e.real, e.model} {
 		if v := s.views[a.Client]; v != nil {
-			_ = v.Close()
+			if err := v.Close(); err != nil {
+				e.wrong("%v: %v", a, err)
+			}
 			s.views[a.Client] = nil
 		}
 	}
