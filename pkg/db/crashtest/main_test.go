@@ -165,12 +165,12 @@ var say = func() func(v any) {
 // roundsEnv is how many rounds of killing to make, in all modes together.
 const roundsEnv = "INMEM_CRASH_ROUNDS"
 
-// rounds is how many rounds of killing to make in each mode.
+// rounds is how many rounds of killing to make in each mode: a third of all, rounded up.
 func rounds(t *testing.T) int {
 	if text := os.Getenv(roundsEnv); text != "" {
 		n, err := strconv.Atoi(text)
 		require.NoError(t, err)
-		return max(1, n/3)
+		return max(1, (n+2)/3)
 	}
 	if testing.Short() {
 		return 2
