@@ -5,6 +5,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/inmem-db/inmem/internal/terminal"
 )
 
 // TextOptions configure WriteText.
@@ -94,7 +96,7 @@ func (t *page) line(s style, level int, text string) {
 	if t.err != nil {
 		return
 	}
-	text = cut(strings.Repeat("  ", level)+text, textWidth)
+	text = terminal.Cut(strings.Repeat("  ", level)+text, textWidth)
 	if t.colour && s != plain {
 		text = escapes[s] + text + "\x1b[0m"
 	}
@@ -112,7 +114,7 @@ func (t *page) side(o Op, name string, s *Side) {
 	words := []string{name, " run", s.Run, "at version", strconv.FormatUint(s.Version, 10)}
 	for _, more := range []string{s.Status, s.Agent} {
 		if more != "" {
-			words = append(words, "", printable(more))
+			words = append(words, "", terminal.Clean(more))
 		}
 	}
 	t.line(styleOf(o), 0, strings.Join(words, " "))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/internal/terminal"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -131,7 +132,7 @@ func TestTextTellsOfTheWriter(t *testing.T) {
 }
 
 func TestTextIsSafe(t *testing.T) {
-	require.Equal(t, `\x1b[31m`, printable("\x1b[31m"))
+	require.Equal(t, `\x1b[31m`, terminal.Clean("\x1b[31m"))
 	require.Equal(t, `"a b"`, keyText("a b"))
 	require.Equal(t, `""`, keyText(""))
 	require.Equal(t, "über", keyText("über"))

@@ -2,11 +2,10 @@ package diff
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/inmem-db/inmem/internal/terminal"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -66,10 +65,10 @@ func (t *page) changes(level int, c *Changes) {
 func (t *page) change(level int, c *Change) {
 	head := mark(c.Op) + " "
 	if c.From != "" {
-		head += printable(c.From) + " → "
+		head += terminal.Clean(c.From) + " → "
 	}
 	if c.Path != "" {
-		head += printable(c.Path) + "  "
+		head += terminal.Clean(c.Path) + "  "
 	}
 	if text := head + inline(c); utf8.RuneCountInString(text)+2*level <= textWidth {
 		t.line(styleOf(c.Op), level, text)
@@ -105,7 +104,7 @@ func (t *page) whole(level int, head string, c *Change) {
 			return
 		}
 		f := &fields[i]
-		t.line(styleOf(f.Op), level, mark(f.Op)+" "+printable(f.Path)+"  "+inline(f))
+		t.line(styleOf(f.Op), level, mark(f.Op)+" "+terminal.Clean(f.Path)+"  "+inline(f))
 	}
 }
 
@@ -161,7 +160,7 @@ func shown(v *codec.Value, size int) string {
 	if v == nil {
 		return fmt.Sprintf("(%d bytes)", size)
 	}
-	return printable(v.String())
+	return terminal.Clean(v.String())
 }
 
 // fromDifference leaves out what two long texts have in common at their beginning, but for some
@@ -180,36 +179,4 @@ func fromDifference(a, b string) (x, y string) {
 		at--
 	}
 	return "…" + a[at:], "…" + b[at:]
-}
-
-// printable escapes what would not show, or break the line.
-func printable(s string) string {
-	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
-	if utf8.ValidString(s) && strings.IndexFunc(s, hidden) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRune(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
-}
-
-// cut shortens a text to at most so many characters.
-func cut(s string, most int) string {
-	if utf8.RuneCountInString(s) <= most {
-		return s
-	}
-	n := 0
-	for i := range s {
-		if n++; n == most {
-			return s[:i] + "…"
-		}
-	}
-	return s
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/inmem-db/inmem/internal/terminal"
 )
 
 // What the text and the page say in the same words.
@@ -130,9 +132,9 @@ func (e *Entry) head(named bool) string {
 
 // describe is a step in one line.
 func (s *Step) describe() string {
-	text := fmt.Sprintf("#%d %s", s.Position, printable(s.Type))
+	text := fmt.Sprintf("#%d %s", s.Position, terminal.Clean(s.Type))
 	if s.Name != "" {
-		text += " " + printable(s.Name)
+		text += " " + terminal.Clean(s.Name)
 	}
 	return text
 }

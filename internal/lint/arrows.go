@@ -51,6 +51,7 @@ var (
 var house = []room{
 	{folder: "internal/invariants"},
 	{folder: "internal/alloctest"},
+	{folder: "internal/terminal"},
 	{folder: "internal/docstest", testUses: []string{anything}, testModules: []string{pebble}},
 	{folder: "internal/lint"},
 	{folder: "internal/tools", uses: []string{anything}, modules: []string{anything}},
@@ -75,11 +76,11 @@ var house = []room{
 		testUses: []string{"internal/backend/...", "internal/embedded"}},
 	{folder: "pkg/primitives/vectors", uses: []string{"pkg/txn", "internal/vecindex", "pkg/vector"},
 		testUses: []string{"internal/backend/...", "internal/embedded"}},
-	{folder: "pkg/primitives/*", uses: []string{"pkg/txn"},
+	{folder: "pkg/primitives/*", uses: []string{"pkg/txn", "internal/terminal"},
 		modules:  []string{uuid},
 		testUses: []string{"internal/backend/...", "internal/embedded"}},
 
-	{folder: "internal/diff"},
+	{folder: "internal/diff", uses: []string{"internal/terminal"}},
 	{folder: "internal/isolation"},
 	{folder: "internal/assembly", uses: []string{"internal/backend"}},
 	{folder: "internal/bundle", modules: []string{"github.com/klauspost/compress/zstd"}},
@@ -99,14 +100,14 @@ var house = []room{
 	{folder: "pkg/transcript", uses: []string{"pkg/db"}},
 
 	// Of the commands only inmem has flags by a library; one file of it is Pebble's own tool.
-	{folder: "cmd/internal"},
-	{folder: "cmd/inmem", uses: []string{"pkg/...", "cmd/internal/..."},
+	{folder: "cmd/internal", uses: []string{"internal/terminal"}},
+	{folder: "cmd/inmem", uses: []string{"pkg/...", "cmd/internal/...", "internal/terminal"},
 		modules:     []string{cobra, "github.com/spf13/pflag", progress, sys},
 		onlyIn:      map[string][]string{"tool.go": {pebble}},
 		testUses:    []string{anything},
 		testModules: []string{pebble}},
-	{folder: "cmd/*", uses: []string{"pkg/...", "cmd/internal/..."}, testUses: []string{anything},
-		testModules: []string{pebble}},
+	{folder: "cmd/*", uses: []string{"pkg/...", "cmd/internal/...", "internal/terminal"},
+		testUses: []string{anything}, testModules: []string{pebble}},
 	{folder: "examples", uses: []string{"pkg/..."}},
 	{folder: "docs", testUses: []string{anything}, testModules: []string{pebble}},
 }

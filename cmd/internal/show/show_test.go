@@ -35,29 +35,12 @@ func TestNumbers(t *testing.T) {
 }
 
 func TestCutting(t *testing.T) {
-	require.Equal(t, "abc", Cut("abc", 3))
-	require.Equal(t, "äb…", Cut("äbcd", 3))
 	require.Equal(t, "…cd", CutFront("äbcd", 3))
-	require.Equal(t, "…", Cut("abcd", 1))
-	require.Empty(t, Cut("abcd", 0))
 	require.Empty(t, CutFront("abcd", 0))
 	require.Equal(t, "ä ", Pad("ä", 2))
 	require.Equal(t, " ä", PadFront("ä", 2))
 	require.Equal(t, "abc", Pad("abc", 2))
 	require.Equal(t, "aa bb\n  cc", Wrap("aa bb  cc", 7, 2))
-}
-
-// What a database holds never commands a terminal, nor breaks a line.
-func TestClean(t *testing.T) {
-	require.Equal(t, "plain äöü 日本", Clean("plain äöü 日本"))
-	require.Equal(t, `a\nb\tc\x1b[31m`, Clean("a\nb\tc\x1b[31m"))
-	require.Equal(t, `\u202e\ufeff`, Clean("\u202e\ufeff"), "nor turns it round")
-	rapid.Check(t, func(t *rapid.T) {
-		text := Clean(string(rapid.SliceOf(rapid.Byte()).Draw(t, "text")))
-		require.True(t, utf8.ValidString(text))
-		require.NotContains(t, text, "\x1b")
-		require.NotContains(t, text, "\n")
-	})
 }
 
 func TestBars(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/inmem-db/inmem/internal/terminal"
 )
 
 // Align says on which side of its column a cell stands.
@@ -49,7 +51,7 @@ type Table struct {
 func (t *Table) Row(cells ...string) {
 	row := make([]string, len(t.Columns))
 	for i := range min(len(cells), len(row)) {
-		row[i] = Clean(cells[i])
+		row[i] = terminal.Clean(cells[i])
 	}
 	t.rows = append(t.rows, row)
 }
@@ -92,7 +94,7 @@ func (t *Table) line(b *strings.Builder, row []string, widths []int,
 		if i > 0 {
 			b.WriteString("  ")
 		}
-		cell = Cut(cell, widths[i])
+		cell = terminal.Cut(cell, widths[i])
 		switch {
 		case t.Columns[i].Align == Right:
 			cell = PadFront(cell, widths[i])

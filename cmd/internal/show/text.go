@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -102,17 +101,6 @@ func Count[T ~int | ~int64 | ~uint64](n T, noun string) string {
 	return Grouped(n) + " " + noun + "s"
 }
 
-// Cut shortens text that is wider than a number of columns; it ends in "…" then.
-func Cut(text string, width int) string {
-	if utf8.RuneCountInString(text) <= width {
-		return text
-	}
-	if width < 1 {
-		return ""
-	}
-	return string([]rune(text)[:width-1]) + "…"
-}
-
 // CutFront is Cut at the beginning: for names of which the end tells them apart.
 func CutFront(text string, width int) string {
 	runes := []rune(text)
@@ -133,25 +121,6 @@ func Pad(text string, width int) string {
 // PadFront fills text with blanks in front, up to a number of columns.
 func PadFront(text string, width int) string {
 	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text))) + text
-}
-
-// Clean escapes what a terminal would not print as a character, so that text from a database never
-// breaks a line, and never commands a terminal. Text that is not UTF-8 is escaped byte by byte.
-func Clean(text string) string {
-	plain := func(r rune) bool { return r != utf8.RuneError && (r == ' ' || unicode.IsPrint(r)) }
-	if strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if plain(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRune(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
 }
 
 // Wrap breaks text at blanks; every line but the first is indented.

@@ -3,11 +3,11 @@ package trace
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/inmem-db/inmem/internal/terminal"
 )
 
 const (
@@ -93,7 +93,7 @@ func layout(trees []*Node) []line {
 			took = round(v.node.Span.Duration()).String()
 		}
 		lines = append(lines, line{
-			label: cut(v.indent+printable(label), widestLabel), took: took, span: &v.node.Span,
+			label: terminal.Cut(v.indent+terminal.Clean(label), widestLabel), took: took, span: &v.node.Span,
 		})
 		push(v.node.Children, v.level+1, v.below)
 	}
@@ -115,9 +115,9 @@ func (l *line) text(labels, times int) string {
 		if what != "" && l.span.Error != "" {
 			what += ": "
 		}
-		text += "  failed: " + printable(what+l.span.Error)
+		text += "  failed: " + terminal.Clean(what+l.span.Error)
 	}
-	return cut(text, width)
+	return terminal.Cut(text, width)
 }
 
 // round leaves three digits of a duration, whole seconds of a long one.
@@ -127,35 +127,4 @@ func round(d time.Duration) time.Duration {
 		unit *= 10
 	}
 	return d.Round(unit)
-}
-
-// printable escapes what would not show, or break the line.
-func printable(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRune(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
-}
-
-// cut shortens a text to at most so many characters.
-func cut(s string, most int) string {
-	if utf8.RuneCountInString(s) <= most {
-		return s
-	}
-	n := 0
-	for i := range s {
-		if n++; n == most {
-			return s[:i] + "…"
-		}
-	}
-	return s
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/internal/terminal"
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/txn"
 )
@@ -168,7 +169,7 @@ func TestRenderIsNarrow(t *testing.T) {
 		require.LessOrEqual(t, utf8.RuneCountInString(l), 100, l)
 		require.NotContains(t, l, "\x1b")
 		require.NotContains(t, l, "\u202e")
-		require.Equal(t, l, printable(l))
+		require.Equal(t, l, terminal.Clean(l))
 	}
 	require.Contains(t, root.String(), `tool_call a\nb\x1b[31m\u202e`)
 	require.ErrorIs(t, Fprint(failing{}, root), errFull)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 )
 
 // Width is the number of columns that everything for people fits into.
@@ -93,4 +94,4 @@ func allocs(res *measure.Result) string {
 func cutFront(name string, width int) string { return show.CutFront(name, width) }
 
 // cut shortens text that is too long for its column.
-func cut(text string, width int) string { return show.Cut(text, width) }
+func cut(text string, width int) string { return terminal.Cut(text, width) }

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -35,6 +36,6 @@ func docOfBundle(file string, b *inmem.BundleInfo) bundleDoc {
 func writeBundle(w io.Writer, verb string, b *bundleDoc) error {
 	_, err := fmt.Fprintf(w, "%s %s  %s, %s, %s  %s\n", verb, b.Run,
 		show.Count(b.Commits, "commit"), show.Count(b.Events, "event"), show.Size(b.Size),
-		show.Clean(b.File))
+		terminal.Clean(b.File))
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -96,6 +97,6 @@ func writeDeleted(w io.Writer, doc *deletedDoc) error {
 		return nil
 	}
 	_, err := fmt.Fprintf(w, "deleted %s of %s\n", show.Count(doc.Runs, "run"),
-		show.Clean(doc.Tenant))
+		terminal.Clean(doc.Tenant))
 	return err
 }

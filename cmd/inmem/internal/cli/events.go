@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -110,7 +111,7 @@ func (e *env) events(ctx context.Context, v *inmem.View, o inmem.EventOptions) (
 const typeWidth = 18
 
 func (e *env) writeEvent(w io.Writer, ev *eventDoc) error {
-	typ := show.Pad(show.Clean(ev.Type), typeWidth)
+	typ := show.Pad(terminal.Clean(ev.Type), typeWidth)
 	s := e.style()
 	_, err := fmt.Fprintf(w, "%s  %s  %s  %s\n", s.Dim(fmt.Sprintf("#%-4d", ev.Seq)),
 		s.Dim(e.clock(ev.Time)), s.Bold(typ),

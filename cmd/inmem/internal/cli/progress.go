@@ -7,6 +7,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	"github.com/inmem-db/inmem/pkg/transcript"
 )
 
@@ -33,7 +34,7 @@ func newProgress(w io.Writer, name string, size int64) *progress {
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine of its own
 		progressbar.OptionClearOnFinish())
-	return &progress{bar: bar, name: show.Cut(show.Clean(name), 24)}
+	return &progress{bar: bar, name: terminal.Cut(terminal.Clean(name), 24)}
 }
 
 // at shows how far the import has come.

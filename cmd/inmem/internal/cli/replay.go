@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -159,7 +160,7 @@ func (e *env) writeCommit(w io.Writer, c *inmem.Commit, both bool) error {
 
 // change1 is a change in a line.
 func (e *env) change1(c *inmem.Change, both bool) (string, error) {
-	name := show.Clean(c.String())
+	name := terminal.Clean(c.String())
 	width := max(16, show.Width-4-len([]rune(name)))
 	text := ""
 	if both {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -55,7 +56,7 @@ func (e *env) writeSalvaged(w io.Writer, to string, r *inmem.SalvageReport) erro
 	for _, f := range r.Files {
 		if f.Damage != "" {
 			fmt.Fprintf(w, "%s, %s read: %s\n", f.Name, show.Count(f.Records, "record"),
-				show.Clean(f.Damage))
+				terminal.Clean(f.Damage))
 		}
 	}
 	if t.Len() > 0 {
@@ -67,7 +68,7 @@ func (e *env) writeSalvaged(w io.Writer, to string, r *inmem.SalvageReport) erro
 	fmt.Fprintf(w, "\n%s in what could be read:\n", show.Count(r.Found, "problem"))
 	const most = 20
 	for i := range r.Problems[:min(most, len(r.Problems))] {
-		fmt.Fprintln(w, show.Wrap(show.Clean(r.Problems[i].String()), show.Width, 2))
+		fmt.Fprintln(w, show.Wrap(terminal.Clean(r.Problems[i].String()), show.Width, 2))
 	}
 	if r.Found > most {
 		fmt.Fprintf(w, "%d more: --json has them\n", r.Found-most)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -50,7 +51,7 @@ func (e *env) scan(ctx context.Context, kv inmem.KV, o inmem.ScanOptions, keys b
 			if err != nil {
 				return err
 			}
-			if err := e.scanned(map[string]any{"key": keyOf(key)}, show.Clean(key)); err != nil {
+			if err := e.scanned(map[string]any{"key": keyOf(key)}, terminal.Clean(key)); err != nil {
 				return err
 			}
 		}
@@ -60,7 +61,7 @@ func (e *env) scan(ctx context.Context, kv inmem.KV, o inmem.ScanOptions, keys b
 		if err != nil {
 			return err
 		}
-		key := show.Pad(show.Clean(p.Key), keyWidth)
+		key := show.Pad(terminal.Clean(p.Key), keyWidth)
 		text := key + "  " + e.brief(p.Value, show.Width-2-len([]rune(key)))
 		if err := e.scanned(keyDoc{Key: keyOf(p.Key), Value: p.Value}, text); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 )
 
 // facts are lines of a name and what there is to say.
@@ -45,7 +46,7 @@ func named(name, text string) string {
 	if text == "" {
 		return ""
 	}
-	return name + " " + show.Clean(text)
+	return name + " " + terminal.Clean(text)
 }
 
 // statusOf is the status of a run in a word.
@@ -60,7 +61,7 @@ func statusOf(r *runDoc) string {
 func (e *env) writeSummary(w io.Writer, s *summary) error {
 	f := facts{style: e.style()}
 	f.add("run", f.style.Bold(s.ID), painted(f.style, statusOf(&s.runDoc)))
-	f.add("agent", show.Clean(s.Agent), named("app", s.App), named("tenant", s.Tenant))
+	f.add("agent", terminal.Clean(s.Agent), named("app", s.App), named("tenant", s.Tenant))
 	f.add("began", e.clock(s.Created), took(s))
 	f.add("error", e.cut(s.Error, show.Width-10))
 	f.add("tags", e.cut(strings.Join(s.Tags, ", "), show.Width-10))

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -170,14 +171,14 @@ func (e *env) writeState(w io.Writer, d *stateDoc) error {
 	f.add("version", fmt.Sprint(d.Version), e.clock(d.Time))
 	f.add("events", fmt.Sprint(d.Events))
 	if d.Last != nil {
-		f.add("last", fmt.Sprintf("#%d %s", d.Last.Seq, show.Clean(d.Last.Type)),
+		f.add("last", fmt.Sprintf("#%d %s", d.Last.Seq, terminal.Clean(d.Last.Type)),
 			e.brief(d.Last.Payload, max(16, show.Width-20-len(d.Last.Type))))
 	}
 	if d.StateHash != nil {
 		f.add("hash", d.StateHash.String())
 	}
 	for _, s := range d.Open {
-		f.add("open", show.Clean(s.Type+" "+s.Name), "since "+e.clock(s.Start))
+		f.add("open", terminal.Clean(s.Type+" "+s.Name), "since "+e.clock(s.Start))
 	}
 	if _, err := io.WriteString(w, f.b.String()); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -75,7 +75,7 @@ func (e *env) printTags(ctx context.Context, run *inmem.Run) error {
 	}
 	doc := tagsDoc{Run: run.ID(), Tags: append([]string{}, tags...)}
 	return e.print(doc, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s  %s\n", doc.Run, show.Clean(strings.Join(doc.Tags, ", ")))
+		_, err := fmt.Fprintf(w, "%s  %s\n", doc.Run, terminal.Clean(strings.Join(doc.Tags, ", ")))
 		return err
 	})
 }

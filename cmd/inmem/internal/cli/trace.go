@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 	"github.com/inmem-db/inmem/pkg/primitives/trace"
 )
@@ -198,7 +199,7 @@ func (t *tracer) write(s *spanDoc, first, rest string, level int) error {
 }
 
 func (t *tracer) line(s *spanDoc, before string, level int) error {
-	name := show.Clean(strings.TrimSpace(s.Type + " " + s.Name))
+	name := terminal.Clean(strings.TrimSpace(s.Type + " " + s.Name))
 	if hidden := len(s.Children); hidden > 0 && t.depth > 0 && level >= t.depth {
 		name += fmt.Sprintf(" (+%d)", hidden)
 	}
@@ -212,7 +213,7 @@ func (t *tracer) line(s *spanDoc, before string, level int) error {
 	if s.Open {
 		took = "open"
 	}
-	label := show.Pad(show.Cut(before+name, nameWidth), nameWidth)
+	label := show.Pad(terminal.Cut(before+name, nameWidth), nameWidth)
 	if t.env.full {
 		label = show.Pad(before+name, nameWidth)
 	}

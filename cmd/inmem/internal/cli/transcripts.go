@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 	"github.com/inmem-db/inmem/pkg/transcript"
 )
@@ -232,7 +233,7 @@ func writeMalformed(w io.Writer, doc *transcriptsDoc) error {
 	for i := range doc.Files {
 		for _, bad := range doc.Files[i].Errors {
 			if n++; n <= maxMalformed {
-				fmt.Fprintf(&b, "  %s\n", show.Clean(bad.Error()))
+				fmt.Fprintf(&b, "  %s\n", terminal.Clean(bad.Error()))
 			}
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -26,11 +26,11 @@ func (e *env) value(text string) (inmem.Value, error) {
 
 // brief shows a value in so many columns, cut off if it is longer; whole with --full.
 func (e *env) brief(v inmem.Value, width int) string {
-	text := show.Clean(v.String())
+	text := terminal.Clean(v.String())
 	if e.full {
 		return text
 	}
-	return show.Cut(text, width)
+	return terminal.Cut(text, width)
 }
 
 // indented shows a value whole, over several lines if it has parts.
@@ -44,8 +44,8 @@ func (e *env) indented(v inmem.Value) string {
 
 // cut shortens text, if not told to write it whole, and cleans it.
 func (e *env) cut(text string, width int) string {
-	if text = show.Clean(text); e.full {
+	if text = terminal.Clean(text); e.full {
 		return text
 	}
-	return show.Cut(text, width)
+	return terminal.Cut(text, width)
 }

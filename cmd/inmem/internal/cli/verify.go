@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
 
@@ -74,7 +75,7 @@ func (e *env) writeVerified(w io.Writer, r *inmem.VerifyReport) error {
 	}
 	fmt.Fprintf(w, "%s at version %d\n\n", e.style().Red(show.Count(r.Found, "problem")), r.Version)
 	for i := range r.Problems {
-		fmt.Fprintln(w, show.Wrap(show.Clean(r.Problems[i].String()), show.Width, 2))
+		fmt.Fprintln(w, show.Wrap(terminal.Clean(r.Problems[i].String()), show.Width, 2))
 	}
 	if more := r.Found - len(r.Problems); more > 0 {
 		fmt.Fprintf(w, "%d more: --problems %d lists all\n", more, r.Found)
@@ -118,7 +119,7 @@ func writeRepaired(w io.Writer, r *inmem.RepairReport) error {
 	fmt.Fprintf(w, "%s: index entries added %d, removed %d\n", show.Count(r.Runs, "run"), r.Added,
 		r.Removed)
 	for i := range r.Failed {
-		fmt.Fprintln(w, show.Wrap(show.Clean(r.Failed[i].String()), show.Width, 2))
+		fmt.Fprintln(w, show.Wrap(terminal.Clean(r.Failed[i].String()), show.Width, 2))
 	}
 	return nil
 }

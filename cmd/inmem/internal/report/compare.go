@@ -9,6 +9,7 @@ import (
 
 	"github.com/inmem-db/inmem/cmd/internal/page"
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	"github.com/inmem-db/inmem/pkg/transcript"
 )
 
@@ -121,9 +122,9 @@ func lanes(c *transcript.Comparison, t tally, left map[string]int) page.Section 
 func laneName(r *transcript.ComparedRun) string {
 	name := short(r.Run)
 	if r.Task != "" {
-		name = "task " + show.Cut(r.Task, 12)
+		name = "task " + terminal.Cut(r.Task, 12)
 		if r.Trial != "" {
-			name += ", trial " + show.Cut(r.Trial, 5)
+			name += ", trial " + terminal.Cut(r.Trial, 5)
 		}
 	}
 	return name

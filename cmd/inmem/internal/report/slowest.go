@@ -5,6 +5,7 @@ import (
 
 	"github.com/inmem-db/inmem/cmd/internal/page"
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	"github.com/inmem-db/inmem/pkg/transcript"
 )
 
@@ -46,7 +47,7 @@ func slowPlot(spans []transcript.SlowSpan, types map[string]int) page.Node {
 		s := &shown[i]
 		y := float64(i) * 24
 		bar := max(1, 460*float64(s.Took)/float64(max(shown[0].Took, 1)))
-		parts = append(parts, page.Label("", 225, y+15, "end", show.Cut(s.Name, 32)),
+		parts = append(parts, page.Label("", 225, y+15, "end", terminal.Cut(s.Name, 32)),
 			page.Tip(page.Rect(fmt.Sprintf("h%d", types[string(s.Type)]), 235, y+3, bar, 16),
 				fmt.Sprintf("%s in run %s, task %s", s.Span, short(s.Run), named(s.Task))))
 		if s.Error != "" {

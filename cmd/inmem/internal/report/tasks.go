@@ -5,6 +5,7 @@ import (
 
 	"github.com/inmem-db/inmem/cmd/internal/page"
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	"github.com/inmem-db/inmem/pkg/transcript"
 )
 
@@ -83,7 +84,7 @@ func trialsPlot(tasks []transcript.Task, all tally) page.Node {
 		}
 		if i%5 == 0 || len(tasks) <= 20 {
 			parts = append(parts, page.Label("dim", x+cell/2, base+14, "middle",
-				show.Cut(named(tasks[i].Task), 6)))
+				terminal.Cut(named(tasks[i].Task), 6)))
 		}
 	}
 	width := float64(min(len(tasks), maxColumns))*(cell+gap) + 30

@@ -7,6 +7,7 @@ import (
 
 	"github.com/inmem-db/inmem/cmd/internal/page"
 	"github.com/inmem-db/inmem/cmd/internal/show"
+	"github.com/inmem-db/inmem/internal/terminal"
 	"github.com/inmem-db/inmem/pkg/transcript"
 )
 
@@ -81,7 +82,7 @@ func callsPlot(tools []transcript.ToolUse) page.Node {
 		y := float64(i) * 24
 		bar := 460 * ratio(u.Calls, most)
 		bad := 460 * ratio(u.Errors, most)
-		parts = append(parts, page.Label("", 225, y+15, "end", show.Cut(u.Tool, 32)),
+		parts = append(parts, page.Label("", 225, y+15, "end", terminal.Cut(u.Tool, 32)),
 			page.Tip(page.Rect("bar", 235, y+3, bar-bad, 16), fmt.Sprintf("%s: %d calls, %d failed",
 				u.Tool, u.Calls, u.Errors)))
 		if bad > 0 {
@@ -156,7 +157,7 @@ func matrix(r *transcript.ToolReport, tasks []string) page.Node {
 	var parts []page.Node
 	for i := range tools {
 		y := float64(i) * (cell + gap)
-		parts = append(parts, page.Label("", left-8, y+12, "end", show.Cut(tools[i].Tool, 32)),
+		parts = append(parts, page.Label("", left-8, y+12, "end", terminal.Cut(tools[i].Tool, 32)),
 			page.Rect("track", left, y, float64(len(shown))*(cell+gap)-gap, cell))
 	}
 	for i := range r.ByTask {
@@ -171,7 +172,7 @@ func matrix(r *transcript.ToolReport, tasks []string) page.Node {
 	for i, task := range shown {
 		if i%5 == 0 || len(shown) <= 20 {
 			parts = append(parts, page.Label("dim", left+float64(i)*(cell+gap)+cell/2, foot, "middle",
-				show.Cut(named(task), 6)))
+				terminal.Cut(named(task), 6)))
 		}
 	}
 	return page.Plot(left+float64(len(shown))*(cell+gap)+20, foot+6, fmt.Sprintf(
