@@ -112,7 +112,9 @@ func (p *pastBench) scan(b *testing.B) (entries int) {
 		entries++
 	}
 	require.NoError(b, it.Close())
-	require.Equal(b, p.keys+p.keys/benchPerCommit, entries, "%d bytes", size)
+	// Beside the values there is at most one record for each commit: those that came together share.
+	require.GreaterOrEqual(b, entries, p.keys, "%d bytes", size)
+	require.LessOrEqual(b, entries, p.keys+p.keys/benchPerCommit, "%d bytes", size)
 	return entries
 }
 
