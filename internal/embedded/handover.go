@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"sync"
@@ -23,7 +24,8 @@ import (
 //     in the queue, and push brings all of them into Pebble.
 //  3. What is queued is in the memtable: nothing above the handed version is ever evicted
 //     (DB.evictable). So a key that the memtable does not know has nothing in the queue.
-//  4. The queue is bounded: who finds it full pushes before he commits (DB.relieve).
+//  4. The queue is bounded: who finds it full pushes before he commits, or waits until who is
+//     pushing already has taken it (makeRoom). The next load fills while that one goes to Pebble.
 //
 // The loss window is that of the mode and counts from the commit: a sync pushes first. Commits that
 // wait for the disk are queued too: whoever syncs for them pushes what has come together meanwhile
@@ -47,7 +49,8 @@ type handover struct {
 	spare   queued
 
 	mu   sync.Mutex
-	open queued // guarded by mu
+	open queued        // guarded by mu
+	room chan struct{} // guarded by mu: closed when open is taken; nil if nobody waits for it
 }
 
 const (
@@ -106,11 +109,38 @@ func (h *handover) add(p *plan) {
 	}
 }
 
-// full tells whether commits have to wait.
-func (h *handover) full() bool {
+// makeRoom returns when the queue was not full a moment ago.
+func (h *handover) makeRoom(ctx context.Context) error {
+	taken := h.full()
+	if taken == nil {
+		return nil
+	}
+	if h.pushing.TryLock() {
+		defer h.pushing.Unlock()
+		return h.pushLocked()
+	}
+	signal(h.work) // who is pushing may be past his take
+	select {
+	case <-taken:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-h.db.fault.failed:
+		return h.db.fault.err()
+	}
+}
+
+// full returns nil if there is room for a commit, or else a channel that is closed when there is.
+func (h *handover) full() <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.open.last != 0 && h.open.bytes >= h.most
+	if h.open.last == 0 || h.open.bytes < h.most {
+		return nil
+	}
+	if h.room == nil {
+		h.room = make(chan struct{})
+	}
+	return h.room
 }
 
 // reach makes sure that every commit up to a published version is in Pebble.
@@ -186,6 +216,10 @@ func (h *handover) take() queued {
 	}
 	q := h.open
 	h.open, h.spare = h.spare, queued{}
+	if h.room != nil {
+		close(h.room)
+		h.room = nil
+	}
 	return q
 }
 

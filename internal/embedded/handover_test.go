@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -150,6 +151,37 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 	require.Greater(t, most, db.handover.most/2)
 	require.Less(t, most, db.handover.most+1000)
+}
+
+// Whoever finds the queue full while somebody pushes waits until it is taken, not until all of it
+// is in Pebble; and not beyond his context.
+func TestQueueHasRoomWhenItIsTaken(t *testing.T) {
+	db, s := reopened(t, idleHandover)
+	h := db.handover
+	h.pushing.Lock()
+	for i := 0; h.full() == nil; i++ {
+		commit(t, db, put(s, fmt.Sprint("key-", i), "a value of some length, to fill the queue"))
+	}
+	short, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	r := backend.Request{Writes: []backend.Write{put(s, "late", "1")}}
+	_, err := db.Commit(short, &r)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+
+	done := make(chan error)
+	go func() {
+		_, err := db.Commit(ctx, &r)
+		done <- err
+	}()
+	q := h.take()
+	require.NoError(t, <-done)
+	require.Less(t, h.handed.load(), q.last)
+	require.NoError(t, db.applyQuietly(h.assemble(&q)))
+	h.noteLocked(q.last)
+	h.keep(q)
+	h.pushing.Unlock()
+	require.NoError(t, db.Flush(ctx))
+	requireTail(t, db)
 }
 
 // A sync covers what was queued before it, by itself, by Flush, or for a commit that asks for it;

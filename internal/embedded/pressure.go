@@ -31,10 +31,8 @@ const (
 
 // relieve waits until Pebble has caught up, and helps with what is queued in front of it.
 func (d *DB) relieve(ctx context.Context) error {
-	if d.handover.full() {
-		if err := d.handover.push(); err != nil {
-			return err
-		}
+	if err := d.handover.makeRoom(ctx); err != nil {
+		return err
 	}
 	if !d.pressure.look.Load() {
 		return nil
