@@ -128,10 +128,13 @@ func (s *badgerStore) Scan(_ context.Context, prefix, from string,
 	return nil
 }
 
-func (s *badgerStore) Load(_ context.Context, n int, at func(int) (key, value string)) error {
+func (s *badgerStore) Load(ctx context.Context, n int, at func(int) (key, value string)) error {
 	batch := s.db.NewWriteBatch()
 	defer batch.Cancel()
 	for i := range n {
+		if i%10_000 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		key, value := at(i)
 		if err := batch.Set(engine.BytesOf(key), engine.BytesOf(value)); err != nil {
 			return err

@@ -132,6 +132,9 @@ func (s *bboltStore) Load(ctx context.Context, n int, at func(int) (key, value s
 	const perTxn = 100_000
 	pairs := make([][2]string, 0, min(n, perTxn))
 	for from := 0; from < n; from += perTxn {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		pairs = pairs[:0]
 		for i := from; i < min(from+perTxn, n); i++ {
 			key, value := at(i)

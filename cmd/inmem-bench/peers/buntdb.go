@@ -116,7 +116,7 @@ func (s *buntStore) Scan(_ context.Context, prefix, from string,
 }
 
 func (s *buntStore) Load(ctx context.Context, n int, at func(int) (key, value string)) error {
-	return loadIn(n, at, func(fn func(put func(key, value string) error) error) error {
+	return loadIn(ctx, n, at, func(fn func(put func(key, value string) error) error) error {
 		return s.db.Update(func(tx *buntdb.Tx) error {
 			return fn(func(key, value string) error { return buntTx{tx}.Put(ctx, key, value) })
 		})

@@ -28,7 +28,9 @@ func pebbleEngine() engine.Engine {
 	}
 }
 
-const pebbleMemTable = 64 << 20
+// pebbleMemTable is the size of what Pebble gathers before it writes a table, as long as some of
+// them fit into the memory. It charges them to its cache, which therefore gets all of the memory.
+func pebbleMemTable(memory int64) uint64 { return uint64(min(max(memory/8, 4<<20), 64<<20)) }
 
 type pebbleStore struct {
 	db     *pebble.DB
@@ -39,10 +41,10 @@ type pebbleStore struct {
 }
 
 func openPebble(_ context.Context, dir string, o engine.Options) (engine.Store, error) {
-	cache := pebble.NewCache(max(o.Memory-2*pebbleMemTable, 8<<20))
+	cache := pebble.NewCache(o.Memory)
 	defer cache.Unref()
 	opts := &pebble.Options{
-		Cache: cache, MemTableSize: pebbleMemTable, MaxOpenFiles: 1000,
+		Cache: cache, MemTableSize: pebbleMemTable(o.Memory), MaxOpenFiles: 1000,
 		MemTableStopWritesThreshold: 4,
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      quietLogger{},

@@ -65,9 +65,12 @@ func (s *pebbleStore) Scan(ctx context.Context, prefix, from string,
 	return it.Error()
 }
 
-func (s *pebbleStore) Load(_ context.Context, n int, at func(int) (key, value string)) error {
+func (s *pebbleStore) Load(ctx context.Context, n int, at func(int) (key, value string)) error {
 	const perBatch = 1000
 	for from := 0; from < n; from += perBatch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		batch := s.db.NewBatch()
 		for i := from; i < min(from+perBatch, n); i++ {
 			key, value := at(i)

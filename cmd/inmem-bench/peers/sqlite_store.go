@@ -71,7 +71,7 @@ func (s *sqliteStore) Scan(ctx context.Context, prefix, from string,
 }
 
 func (s *sqliteStore) Load(ctx context.Context, n int, at func(int) (key, value string)) error {
-	return loadIn(n, at, func(fn func(put func(key, value string) error) error) error {
+	return loadIn(ctx, n, at, func(fn func(put func(key, value string) error) error) error {
 		return s.Update(ctx, func(tx engine.Tx) error {
 			return fn(func(key, value string) error { return tx.Put(ctx, key, value) })
 		})

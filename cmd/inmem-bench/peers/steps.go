@@ -26,10 +26,13 @@ func casIn(ctx context.Context, s engine.Store, key, expected, value string) (sw
 }
 
 // loadIn loads in transactions of many keys.
-func loadIn(n int, at func(int) (key, value string),
+func loadIn(ctx context.Context, n int, at func(int) (key, value string),
 	update func(func(put func(key, value string) error) error) error) error {
 	const perTxn = 10_000
 	for from := 0; from < n; from += perTxn {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		err := update(func(put func(key, value string) error) error {
 			for i := from; i < min(from+perTxn, n); i++ {
 				key, value := at(i)

@@ -168,3 +168,41 @@ func TestGrowthOfBegin(t *testing.T) {
 	}
 	require.Equal(t, []string{"a begin costs 2.50 of that at 1k"}, texts)
 }
+
+// A selection of what the table needs has every line of it, and nobody who is not compared.
+func TestNeeds(t *testing.T) {
+	needs := func(name string, s measure.System) bool {
+		return Needs(&measure.Case{System: s, Workload: measure.Workload{Name: name}})
+	}
+	for _, row := range Table {
+		require.True(t, needs(row.Name, ours), row.Name)
+	}
+	for _, c := range []struct {
+		name    string
+		system  measure.System
+		planned bool
+	}{
+		{"rows/get_hot", bolt, true}, {"rows/get_hot", gomap, true}, {"rows/get_hot", ours, true},
+		{"rows/put_insert", gomap, false}, {"rows/strict/1", raw, true},
+		{"rows/strict/1", bolt, false}, {"rows/strict/8", raw, true},
+		{"rows/written/1", pebblE, true}, {"rows/written/1", bolt, false},
+		{"rows/get_uniform/1k", ours, true}, {"rows/get_uniform/1k", bolt, false},
+		{"rows/get_uniform/10m", ours, true}, {"primitives/kv_put", ours, true},
+		{"curves/keys/fork/10", ours, true}, {"curves/keys/replay_1k/10", ours, true},
+		{"rows/open_closed/1m", bolt, false}, {"rows/strict/16", ours, false},
+		{"history/fork/100k", ours, false},
+	} {
+		require.Equal(t, c.planned, needs(c.name, c.system), "%s of %s", c.name, c.system.Name)
+	}
+}
+
+func TestMissingNamesWhatHasNoVerdict(t *testing.T) {
+	judged := map[string]int{}
+	require.Len(t, Missing(Table, judged), len(Table))
+	for _, row := range Table {
+		judged[row.Name] = len(row.Goals)
+	}
+	require.Empty(t, Missing(Table, judged))
+	judged["rows/get_hot"]--
+	require.Equal(t, []string{"get hot in a live run"}, Missing(Table, judged))
+}

@@ -218,14 +218,14 @@ func (v *Verdict) syncs(ours, raw *measure.Result) bool {
 // over a bare get, here and in the row of another size.
 func (v *Verdict) growth(ours *measure.Result, all []measure.Result) bool {
 	cost := func(size string) (time.Duration, bool) {
-		view := find(all, "rows/begin_read/"+size, isOurs)
-		get := find(all, "rows/get_uniform/"+size, isOurs)
+		view := find(all, views+size, isOurs)
+		get := find(all, gets+size, isOurs)
 		if view == nil || get == nil {
 			return 0, false
 		}
 		return view.Latency().Quantile(.5) - get.Latency().Quantile(.5), true
 	}
-	here, ok := cost(ours.Name[len("rows/begin_read/"):])
+	here, ok := cost(strings.TrimPrefix(ours.Name, views))
 	there, alsoOK := cost(v.Goal.Other)
 	if !ok || !alsoOK {
 		return false

@@ -5,14 +5,19 @@ import (
 	"io"
 	"strings"
 
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/bars"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 )
+
+// barsOnly asks for what the table of bars has lines for, on request or not, by the systems that it
+// compares; "bars/ycsb" for those of them whose names begin so.
+const barsOnly = "bars"
 
 // choose keeps the cases that are asked for: by full name or by the parts that a name begins with,
 // separated by commas. Points of curves have two names. Nothing asked for means all but the heavy
 // ones; those come when their full name is given, with heavy, or with "all".
 func choose(plan []measure.Case, asked string, heavy bool) ([]measure.Case, error) {
-	wanted := map[string]bool{}
+	wanted := make([]bool, len(plan))
 	patterns := strings.Split(asked, ",")
 	for _, pattern := range patterns {
 		pattern = strings.Trim(strings.TrimSpace(pattern), "/")
@@ -20,9 +25,9 @@ func choose(plan []measure.Case, asked string, heavy bool) ([]measure.Case, erro
 			continue // a comma too many
 		}
 		found := false
-		for _, c := range plan {
-			if matches(&c, pattern, heavy) {
-				wanted[c.Name], found = true, true
+		for i := range plan {
+			if matches(&plan[i], pattern, heavy) {
+				wanted[i], found = true, true
 			}
 		}
 		if !found {
@@ -30,8 +35,8 @@ func choose(plan []measure.Case, asked string, heavy bool) ([]measure.Case, erro
 		}
 	}
 	var chosen []measure.Case
-	for _, c := range plan {
-		if wanted[c.Name] {
+	for i, c := range plan {
+		if wanted[i] {
 			chosen = append(chosen, c)
 		}
 	}
@@ -44,10 +49,12 @@ func choose(plan []measure.Case, asked string, heavy bool) ([]measure.Case, erro
 // matches says whether a pattern asks for a case.
 func matches(c *measure.Case, pattern string, heavy bool) bool {
 	light := !c.Heavy || heavy
-	switch pattern {
-	case "all":
+	switch part, ofBars := strings.CutPrefix(pattern+"/", barsOnly+"/"); {
+	case ofBars:
+		return bars.Needs(c) && strings.HasPrefix(c.Name+"/", part)
+	case pattern == "all":
 		return true
-	case "":
+	case pattern == "":
 		return light && !c.Extra
 	}
 	for _, name := range c.Names() {

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -13,6 +14,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -93,25 +95,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 		plan = slices.DeleteFunc(plan, func(c measure.Case) bool { return c.Long })
 	}
 	r, err := execute(ctx, o, plan, stderr)
-	if err == nil {
+	if r != nil && len(r.Results) > 0 {
 		r.Command = append([]string{p.Name}, args...)
-		err = write(o, r, stdout, stderr)
+		if err != nil {
+			r.Ended = strings.ReplaceAll(err.Error(), "\n", "; ")
+		}
+		err = errors.Join(err, write(o, r, stdout, stderr))
 	}
 	return outcome(stderr, err)
 }
 
-// printBars prints the tables of bars of a report that was saved.
-func printBars(path string, stdout io.Writer) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
+// printBars prints the tables of bars of reports that were saved.
+func printBars(paths string, stdout io.Writer) error {
+	var saved []io.Reader
+	for path := range strings.SplitSeq(paths, ",") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		saved = append(saved, bytes.NewReader(text))
 	}
-	err = report.Bars(stdout, f, report.StyleOf(stdout))
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if err := report.Bars(stdout, saved, report.StyleOf(stdout)); err != nil {
+		return fmt.Errorf("%s: %w", paths, err)
 	}
 	return nil
 }
@@ -119,7 +124,7 @@ func printBars(path string, stdout io.Writer) error {
 // outcome says what went wrong, if anything did, and is the exit code.
 func outcome(stderr io.Writer, err error) int {
 	if errors.Is(err, errStopped) {
-		fmt.Fprintln(stderr, "inmem-bench: stopped; the databases are removed, nothing is reported")
+		fmt.Fprintln(stderr, "inmem-bench: stopped; the databases are removed")
 		return exitStopped
 	}
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/bars"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/measure"
 	"github.com/inmem-db/inmem/cmd/inmem-bench/internal/workloads"
 )
@@ -157,6 +158,55 @@ func TestJSONOnStandardOutputIsAlone(t *testing.T) {
 	require.True(t, json.Valid([]byte(out)))
 	require.Contains(t, stderr, "Summary")
 	require.NotContains(t, stderr, "repeat 1 of 1")
+}
+
+// The table of bars can be asked for as a whole and in parts, with what is on request.
+func TestChooseWhatTheBarsNeed(t *testing.T) {
+	plan := measure.Plan(workloads.Systems(), measure.Config{Keys: 1, Mode: "batched"})
+	names := func(asked string) map[string]bool {
+		chosen, err := choose(plan, asked, false)
+		require.NoError(t, err)
+		list := map[string]bool{}
+		for _, c := range chosen {
+			list[c.System.Name+" "+c.Name] = true
+		}
+		return list
+	}
+	all := names("bars")
+	for _, row := range bars.Table {
+		require.True(t, all["inmem "+row.Name], row.Name)
+	}
+	require.True(t, all["go-map rows/get_hot"])
+	require.False(t, all["go-map rows/put_insert"], "it is compared with peers only")
+	require.False(t, all["inmem rows/strict/2"])
+	part := names("bars/ycsb")
+	require.Len(t, part, 12)
+	require.True(t, part["inmem ycsb/a/4"])
+	require.Len(t, names("bars/rows/strict,rows/strict/2"), 10)
+	_, err := choose(plan, "bars/ycbs", false)
+	require.ErrorContains(t, err, "no workload is called")
+}
+
+// What was measured before a failure is reported, and said to be a part.
+func TestAFailureReportsWhatWasWhole(t *testing.T) {
+	calls := 0
+	system := measure.System{Name: "x", Workloads: func(measure.Config) []measure.Workload {
+		return []measure.Workload{{Name: "g/a", Setup: func(context.Context, string) (
+			*measure.Trial, error) {
+			if calls++; calls == 3 {
+				return nil, errors.New("the disk is full")
+			}
+			return &measure.Trial{Op: func(context.Context, int, int) error { return nil }}, nil
+		}}}
+	}}
+	file := filepath.Join(t.TempDir(), "json")
+	code, out, stderr := command(t, []measure.System{system}, "-quiet", "-time", "5ms", "-json", file)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, stderr, "the disk is full")
+	require.Contains(t, out, "Not everything was measured")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"ended_early": "g/a (x), repeat 3: setup: the disk is full"`)
 }
 
 // A short run leaves out what takes long; a command has its own selection when none is asked for.

@@ -78,7 +78,8 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.Usage = func() {}
 	fs.StringVar(&o.workloads, "workloads", "", "what to measure: `names` of workloads or of the "+
 		"groups they begin with,\nseparated by commas; \"all\" includes those on request; \"list\" "+
-		"prints the names")
+		"prints the names;\n\"bars\" is what the table of bars needs and nothing else, "+
+		"\"bars/ycsb\" a part of it")
 	fs.StringVar(&o.config.Mode, "mode", "batched", "durability `mode`: strict, batched, async or "+
 		"none;\ndurability/* is always strict")
 	fs.StringVar(&o.json, "json", "", "write everything as JSON to a `file`; - for the standard "+
@@ -86,7 +87,7 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.StringVar(&o.guard, "guard", "", "measure only what a `file` of recorded ratios names, and "+
 		"fail if something\nis far slower than recorded, three times in a row")
 	fs.StringVar(&o.bars, "bars", "", "measure nothing: print the tables of bars of a `file` that "+
-		"-json wrote")
+		"-json wrote,\nor of several, separated by commas")
 	fs.StringVar(&o.html, "html", "", "write a page with tables and plots to a `file`; it needs "+
 		"nothing else")
 	fs.StringVar(&o.gobench, "gobench", "", "write Go benchmark lines for benchstat to a `file`, "+

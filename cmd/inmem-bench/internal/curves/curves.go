@@ -25,7 +25,7 @@ const (
 func Workloads(cfg measure.Config) []measure.Workload {
 	m := &maker{cfg: cfg, spread: 1_000_000}
 	var all []measure.Workload
-	for _, n := range []int{1000, 10_000, 100_000, 1_000_000, 10_000_000} {
+	for _, n := range []int{leastKeys, 1000, 10_000, 100_000, 1_000_000, 10_000_000} {
 		for _, w := range m.keys(n) {
 			w.Long, w.Heavy = n >= 100_000, n > 1_000_000
 			all = append(all, w)
@@ -58,19 +58,25 @@ type maker struct {
 // replayed is the number of keys of the run that is replayed, whatever lies beside it.
 const replayed = 1000
 
+// leastKeys is the number of keys where next to nothing lies beside the run that is replayed.
+const leastKeys = 10
+
 // forkedKeys is the number of keys where forks, or goroutines, are what is counted.
 const forkedKeys = 10_000
 
 func (m *maker) keys(n int) []measure.Workload {
-	p := m.place("curves, "+measure.Count(n)+" keys", 1, n, 0)
+	p := m.place("curves, keys", 1, n, 0)
 	c := measure.Curve{Over: overKeys, At: n}
+	if n == leastKeys {
+		return []measure.Workload{p.point(c, fork), p.point(c, replay)}
+	}
 	return []measure.Workload{
 		p.point(c, fork), p.point(c, replay), p.point(c, replayAll),
 	}
 }
 
 func (m *maker) runs(n int) []measure.Workload {
-	p := m.place("curves, "+measure.Count(n)+" runs", n, m.spread/n, 0)
+	p := m.place("curves, runs", n, m.spread/n, 0)
 	c := measure.Curve{Over: overRuns, At: n}
 	return []measure.Workload{
 		p.point(c, get), p.point(c, put), p.point(c, txn), p.point(c, begin), p.point(c, scan),
@@ -79,7 +85,7 @@ func (m *maker) runs(n int) []measure.Workload {
 }
 
 func (m *maker) forks(n int) []measure.Workload {
-	p := m.place("curves, "+measure.Count(n)+" forks", 1, forkedKeys, n)
+	p := m.place("curves, forks", 1, forkedKeys, n)
 	c := measure.Curve{Over: overForks, At: n}
 	return []measure.Workload{
 		p.point(c, get), p.point(c, put), p.point(c, txn), p.point(c, forkGet), p.point(c, forkPut),
@@ -115,6 +121,8 @@ type place struct {
 	version uint64 // at which everything is there
 }
 
+// place makes one. Those of a curve have the same name: their databases are open together, and the
+// points are measured in turns.
 func (m *maker) place(name string, runs, keys, forks int) *place {
 	p := &place{m: m, count: runs, forked: forks}
 	p.Fixture = measure.Fixture{

@@ -28,7 +28,7 @@ func run(t *testing.T, all []measure.Workload) ([]measure.Result, error) {
 // Every operation runs and finds what it expects, at small sizes of every curve.
 func TestEveryPointRuns(t *testing.T) {
 	m := &maker{config(), 2000}
-	all := slices.Concat(m.keys(1000), m.runs(20), m.forks(3))
+	all := slices.Concat(m.keys(leastKeys), m.keys(1000), m.runs(20), m.forks(3))
 	if !testing.Short() {
 		all = append(all, m.runs(1)...)
 	}

@@ -68,26 +68,48 @@ func Plan(systems []System, cfg Config) []Case {
 // warmer or the busier machine.
 //
 // When ctx ends, Run returns its cause soon and leaves nothing open. The first error ends the run:
-// it names the case.
+// it names the case. With either come the results that were whole by then: of the cases that were
+// being measured those repeats that all of them had.
 func (r *Runner) Run(ctx context.Context, plan []Case) ([]Result, error) {
 	results := make([]Result, len(plan))
 	for i, c := range plan {
 		results[i].Case = c
 	}
-	done := 0
+	done, of := 0, 0
+	for i := range plan {
+		of += r.repeats(&plan[i])
+	}
 	for from, to := 0, 0; from < len(plan); from = to {
 		for to = from; to < len(plan) && plan[to].fixtureName() == plan[from].fixtureName(); {
 			to++
 		}
-		if err := r.section(ctx, results[from:to], &done, len(plan)*r.Repeats); err != nil {
-			return nil, err
+		if whole, err := r.section(ctx, results[from:to], &done, of); err != nil {
+			return append(results[:from], cutTo(results[from:to], whole)...), err
 		}
 	}
 	return results, nil
 }
 
-// section measures neighbouring cases that have the same fixture, or none.
-func (r *Runner) section(ctx context.Context, cases []Result, done *int, of int) (err error) {
+// repeats is how often a case is measured.
+func (r *Runner) repeats(c *Case) int {
+	if c.Repeats > 0 {
+		return min(c.Repeats, r.Repeats)
+	}
+	return r.Repeats
+}
+
+// cutTo drops the samples behind so many repeats, and results without any.
+func cutTo(results []Result, repeats int) []Result {
+	for i := range results {
+		results[i].Samples = results[i].Samples[:min(repeats, len(results[i].Samples))]
+	}
+	return slices.DeleteFunc(results, func(r Result) bool { return len(r.Samples) == 0 })
+}
+
+// section measures neighbouring cases that have the same fixture, or none, and says how many
+// repeats of all of them are whole.
+func (r *Runner) section(ctx context.Context, cases []Result, done *int, of int) (whole int,
+	err error) {
 	f := fixtures{dir: r.Dir}
 	defer func() {
 		if e := f.close(); e != nil {
@@ -97,6 +119,9 @@ func (r *Runner) section(ctx context.Context, cases []Result, done *int, of int)
 	for repeat := range r.Repeats {
 		for _, i := range order(cases, repeat) {
 			c := &cases[i].Case
+			if repeat >= r.repeats(c) {
+				continue
+			}
 			if r.Progress != nil {
 				r.Progress(Step{*done, of, repeat, r.Repeats, len(cases), c.System.Name, c.Name})
 			}
@@ -106,16 +131,16 @@ func (r *Runner) section(ctx context.Context, cases []Result, done *int, of int)
 				sample, err = r.trial(ctx, c)
 			}
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				return repeat, context.Cause(ctx)
 			}
 			if err != nil {
-				return fmt.Errorf("%s (%s), repeat %d: %w", c.Name, c.System.Name, repeat+1, err)
+				return repeat, fmt.Errorf("%s (%s), repeat %d: %w", c.Name, c.System.Name, repeat+1, err)
 			}
 			cases[i].Samples = append(cases[i].Samples, sample)
 			*done++
 		}
 	}
-	return nil
+	return r.Repeats, nil
 }
 
 // order lists the cases, those of one name turned round in every other repeat.

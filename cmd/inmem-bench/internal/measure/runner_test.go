@@ -162,3 +162,42 @@ func TestRunnerStopsWithItsContext(t *testing.T) {
 	require.Empty(t, c.checked)
 	requireEmpty(t, r)
 }
+
+// What takes minutes is repeated less often, and does not count as more work than it is.
+func TestRunnerRepeatsWhatIsLongLessOften(t *testing.T) {
+	var often, seldom counting
+	w := seldom.workload("g/seldom", 1)
+	w.Repeats = 2
+	r := runnerFor(t, 3)
+	var last Step
+	r.Progress = func(s Step) { last = s }
+	results, err := r.Run(context.Background(),
+		Plan([]System{systemOf("x", w, often.workload("g/often", 1))}, Config{}))
+	require.NoError(t, err)
+	require.Len(t, results[0].Samples, 2)
+	require.Len(t, results[1].Samples, 3)
+	require.Equal(t, 5, last.Of)
+	require.Equal(t, 4, last.Number)
+}
+
+// What was whole before an error comes with it: the repeats that all cases of a section have.
+func TestRunnerKeepsWhatWasWhole(t *testing.T) {
+	var first, second counting
+	calls := 0
+	bad := Workload{Name: "g/bad", Setup: func(context.Context, string) (*Trial, error) {
+		if calls++; calls == 3 {
+			return nil, errors.New("the disk is full")
+		}
+		return &Trial{Op: func(context.Context, int, int) error { return nil }}, nil
+	}}
+	r := runnerFor(t, 5)
+	results, err := r.Run(context.Background(),
+		Plan([]System{systemOf("x", first.workload("g/a", 1), bad, second.workload("g/c", 1))},
+			Config{}))
+	require.ErrorContains(t, err, "the disk is full")
+	require.Len(t, results, 3)
+	for i := range results {
+		require.Len(t, results[i].Samples, 2, results[i].Name)
+	}
+	requireEmpty(t, r)
+}

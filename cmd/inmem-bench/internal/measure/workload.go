@@ -95,6 +95,9 @@ type Workload struct {
 	Long bool
 	// Least is the shortest time that each repeat is measured for, however short the others are.
 	Least time.Duration
+	// Repeats is how often the workload is measured at most, for what takes minutes; 0 is as often
+	// as is asked for. Systems that do the same work give it the same number.
+	Repeats int
 	// Extra keeps the workload out of the selection of everything; its group names it.
 	Extra bool
 	// Once says that a trial is one single operation, however long it takes, without a warm-up.

@@ -22,7 +22,7 @@ func Beside(list []measure.Workload) []measure.Workload {
 		}
 		all = append(all, measure.Workload{
 			Name: w.Name, Mode: "strict", Heavy: w.Heavy, Extra: w.Extra, Synced: w.Synced,
-			Curve: w.Curve,
+			Curve: w.Curve, Least: w.Least, Repeats: w.Repeats,
 			About: fmt.Sprintf("write %d bytes to a prepared log and sync it", w.Synced),
 			Setup: func(_ context.Context, dir string) (*measure.Trial, error) {
 				return trial(dir, w.Synced)

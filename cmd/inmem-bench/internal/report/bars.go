@@ -50,29 +50,84 @@ func (r *Report) barsJSON(table []bars.Row) []barJSON {
 	return list
 }
 
-// Bars prints the tables of bars of a report that was saved as JSON, as the run that made it did.
-func Bars(w io.Writer, saved io.Reader, s Style) error {
-	var doc document
-	if err := json.NewDecoder(saved).Decode(&doc); err != nil {
-		return fmt.Errorf("read a saved report: %w", err)
-	}
-	if doc.Schema != Schema {
-		return fmt.Errorf("a saved report has schema %d, expected %d", doc.Schema, Schema)
-	}
+// Bars prints the tables of bars of reports that were saved as JSON, as the runs did that made them,
+// and names what the table of bars has besides. Of what several reports hold the last one counts.
+func Bars(w io.Writer, saved []io.Reader, s Style) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "measured %s by: %s\n", doc.Started.Format(time.RFC1123),
-		strings.Join(doc.Command, " "))
-	r := Report{Machine: doc.Machine}
-	for _, line := range [][2]string{
-		{"machine", r.machine()}, {"durability", durability(doc.Mode, true)},
-	} {
-		fmt.Fprintf(&b, "%-11s%s\n", line[0], wrap(line[1], Width, 11))
+	var table, footprint []barJSON
+	for i, from := range saved {
+		var doc document
+		if err := json.NewDecoder(from).Decode(&doc); err != nil {
+			return fmt.Errorf("read a saved report: %w", err)
+		}
+		if doc.Schema != Schema {
+			return fmt.Errorf("a saved report has schema %d, expected %d", doc.Schema, Schema)
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		doc.heading(&b)
+		table = merge(bars.Table, table, doc.Bars)
+		footprint = merge(bars.Footprint, footprint, doc.Footprint)
 	}
-	if len(doc.Bars)+len(doc.Footprint) == 0 {
+	if len(table)+len(footprint) == 0 {
 		b.WriteString("\nNothing of the tables of bars was measured.\n")
+		return writeTrimmed(w, b.String())
 	}
-	barTables(&b, s, doc.Bars, doc.Footprint)
+	barTables(&b, s, table, footprint)
+	judged := map[string]int{}
+	for i := range table {
+		judged[table[i].Workload]++
+	}
+	missing := bars.Missing(bars.Table, judged)
+	if len(missing) == 0 {
+		b.WriteString("Every line of the table of bars was measured.\n")
+	} else {
+		text := fmt.Sprintf("Not measured, or not all of it (%d of %d): %s.", len(missing),
+			len(bars.Table), strings.Join(missing, "; "))
+		b.WriteString(wrap(text, Width, 0) + "\n")
+	}
 	return writeTrimmed(w, b.String())
+}
+
+// heading says when, how and where a report was made.
+func (d *document) heading(b *strings.Builder) {
+	fmt.Fprintf(b, "measured %s by: %s\n", d.Started.Format(time.RFC1123),
+		strings.Join(d.Command, " "))
+	r := Report{Machine: d.Machine}
+	for _, line := range [][2]string{
+		{"machine", r.machine()}, {"durability", durability(d.Mode, true)},
+		{"method", fmt.Sprintf("seed %#x, %d repeats of %s, took %s", d.Seed, d.Repeats,
+			time.Duration(d.LengthNS).Round(time.Millisecond),
+			time.Duration(d.Seconds*float64(time.Second)).Round(time.Second))},
+		{"ended", d.Ended},
+	} {
+		if line[1] != "" {
+			fmt.Fprintf(b, "%-11s%s\n", line[0], wrap(line[1], Width, 11))
+		}
+	}
+}
+
+// merge puts the lines of two reports into the order of a table; of a workload that both have those
+// of the second stay.
+func merge(table []bars.Row, first, second []barJSON) []barJSON {
+	var list []barJSON
+	for _, row := range table {
+		of := func(from []barJSON) (lines []barJSON) {
+			for i := range from {
+				if from[i].Workload == row.Name {
+					lines = append(lines, from[i])
+				}
+			}
+			return lines
+		}
+		lines := of(second)
+		if len(lines) == 0 {
+			lines = of(first)
+		}
+		list = append(list, lines...)
+	}
+	return list
 }
 
 // barTables writes the tables that have lines.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,14 +111,16 @@ func TestJSONHoldsTheBars(t *testing.T) {
 	require.False(t, doc.Bars[3].BarMet)
 
 	var again, now bytes.Buffer
-	require.NoError(t, Bars(&again, &b2, Style{}))
+	require.NoError(t, Bars(&again, []io.Reader{&b2}, Style{}))
 	require.NoError(t, rivals().Comparison(&now, Style{}))
 	_, table, found := strings.Cut(now.String(), "the table of bars")
 	require.True(t, found)
-	require.True(t, strings.HasSuffix(again.String(), table), "a saved report prints the same table")
+	require.Contains(t, again.String(), table, "a saved report prints the same table")
+	require.Contains(t, again.String(), "Not measured, or not all of it (")
 	require.Contains(t, again.String(), "by: peers -html")
-	require.Error(t, Bars(io.Discard, strings.NewReader("{}"), Style{}), "no schema")
-	require.Error(t, Bars(io.Discard, strings.NewReader("schema"), Style{}))
+	require.Error(t, Bars(io.Discard, []io.Reader{strings.NewReader("{}")}, Style{}),
+		"no schema")
+	require.Error(t, Bars(io.Discard, []io.Reader{strings.NewReader("schema")}, Style{}))
 	var kinds []string
 	for _, s := range doc.Systems {
 		kinds = append(kinds, s.Name+" "+s.Kind)
@@ -125,6 +128,34 @@ func TestJSONHoldsTheBars(t *testing.T) {
 	require.Equal(t, []string{
 		"inmem ours", "pebble peer", "bbolt peer", "go-map limit", "raw-sync limit",
 	}, kinds)
+}
+
+// Of two parts of a comparison the table has the lines of both, in its order; of what both have
+// measured, those of the later one. What ended a part early is said.
+func TestBarsOfSeveralReports(t *testing.T) {
+	saved := func(r *Report) io.Reader {
+		var b bytes.Buffer
+		require.NoError(t, r.JSON(&b))
+		return &b
+	}
+	only := func(name string, ended string) *Report {
+		r := rivals()
+		r.Results = slices.DeleteFunc(r.Results, func(res measure.Result) bool {
+			return res.Name != name
+		})
+		r.Ended = ended
+		return r
+	}
+	var out bytes.Buffer
+	require.NoError(t, Bars(&out, []io.Reader{
+		saved(only("rows/strict/8", "disk full")), saved(only("rows/get_hot", "")),
+		saved(only("rows/get_hot", "")),
+	}, Style{}))
+	text := out.String()
+	require.Equal(t, 3, strings.Count(text, "measured "+rivals().Started.Format("Mon")))
+	require.Equal(t, 1, strings.Count(text, "ended      disk full"))
+	require.Equal(t, 1, strings.Count(text, "get hot in a live run"))
+	require.Less(t, strings.Index(text, "get hot in"), strings.Index(text, "strict, 8 committers"))
 }
 
 // wellFormed reads a page as XML, which the template is written as.

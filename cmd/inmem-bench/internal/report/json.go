@@ -21,6 +21,7 @@ type document struct {
 	Command   []string        `json:"command"`
 	Started   time.Time       `json:"started"`
 	Seconds   float64         `json:"seconds"`
+	Ended     string          `json:"ended_early,omitempty"` // by what; the results are not all then
 	Machine   machine.Machine `json:"machine"`
 	Mode      string          `json:"mode"`
 	Seed      uint64          `json:"seed"`
@@ -140,6 +141,7 @@ func latency(h *measure.Histogram) latencyJSON {
 func (r *Report) JSON(w io.Writer) error {
 	doc := document{
 		Schema: Schema, Command: r.Command, Started: r.Started.UTC(), Seconds: r.Elapsed.Seconds(),
+		Ended:   r.Ended,
 		Machine: r.Machine, Mode: r.Config.Mode, Seed: r.Config.Seed, Keys: r.Config.Keys,
 		ValueSize: r.Config.ValueSize, Memory: r.Config.Memory, Repeats: r.Repeats,
 		LengthNS: int64(r.Length), Systems: r.systemsJSON(), Results: []resultJSON{},

@@ -14,7 +14,7 @@ import (
 func StyleOf(w io.Writer) Style { return show.StyleOf(w) }
 
 // Progress shows how far a run is: a bar that is drawn over and over on a terminal, else one line
-// for each round of repeats.
+// for each round of repeats, and one a minute.
 type Progress struct {
 	w        io.Writer
 	terminal bool
@@ -22,7 +22,11 @@ type Progress struct {
 	start    time.Time
 	drawn    bool
 	last     measure.Step
+	said     time.Time // when the last line was written
 }
+
+// sayEvery is the longest time without a line where there is no terminal.
+const sayEvery = time.Minute
 
 // NewProgress writes to w, which is usually the standard error output.
 func NewProgress(w io.Writer) *Progress {
@@ -36,6 +40,10 @@ func (p *Progress) Step(s measure.Step) {
 		if s.Number == 0 || s.Repeat != p.last.Repeat || s.Cases != p.last.Cases {
 			fmt.Fprintf(p.w, "repeat %d of %d, %d workloads%s\n",
 				s.Repeat+1, s.Repeats, s.Cases, left(took, s))
+			p.said = time.Now()
+		} else if time.Since(p.said) > sayEvery {
+			fmt.Fprintf(p.w, "%d of %d, %s of %s%s\n", s.Number, s.Of, s.Name, s.System, left(took, s))
+			p.said = time.Now()
 		}
 		p.last = s
 		return

@@ -21,6 +21,8 @@ type Report struct {
 	Repeats int
 	Length  time.Duration
 	Results []measure.Result
+	// Ended says what ended the run before everything was measured; empty if nothing did.
+	Ended string
 }
 
 // find returns the result of a workload: of the first system that is not a limit, or of the limit.

@@ -40,7 +40,13 @@ func (r *Report) Summary(w io.Writer, s Style) error {
 		}
 	}
 	r.headlines(&b, s)
-	fmt.Fprintf(&b, "\nAll results were checked and right. It took %.0f s.\n", r.Elapsed.Seconds())
+	if r.Ended == "" {
+		b.WriteString("\nAll results were checked and right.")
+	} else {
+		fmt.Fprintf(&b, "\nNot everything was measured: %s. What is shown was checked and right.",
+			r.Ended)
+	}
+	fmt.Fprintf(&b, " It took %.0f s.\n", r.Elapsed.Seconds())
 	return writeTrimmed(w, b.String())
 }
 
@@ -213,6 +219,9 @@ var limitAbout = map[string]string{
 // caution says what makes the figures worth less than they seem.
 func (r *Report) caution() string {
 	var list []string
+	if r.Ended != "" {
+		list = append(list, "the run ended early, results are missing: "+r.Ended)
+	}
 	if r.Machine.Busy {
 		list = append(list, "other processes were using the machine: trust ratios more than times")
 	}

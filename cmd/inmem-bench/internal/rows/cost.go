@@ -33,7 +33,8 @@ func (m *maker) costs() []measure.Workload {
 		for _, n := range []int{1_000_000, mostPrepared} {
 			count := measure.Count(n)
 			w := m.row("memory/"+count, "load "+count+" keys; then gets, with and without GC",
-				measure.Workload{Once: true, Heavy: n > 1_000_000, Units: n, Unit: "keys"})
+				measure.Workload{Once: true, Heavy: n > 1_000_000, Units: n, Unit: "keys",
+					Repeats: memoryRepeats})
 			w.Setup = m.memoryTrial(n)
 			all = append(all, w)
 		}
@@ -48,6 +49,9 @@ func (m *maker) costs() []measure.Workload {
 	}
 	return long(all)
 }
+
+// memoryRepeats are those of a load of up to ten million keys each.
+const memoryRepeats = 3
 
 // memoryTrial loads n keys, and looks what they take and what the garbage collector has to do.
 func (m *maker) memoryTrial(n int) func(context.Context, string) (*measure.Trial, error) {
