@@ -50,7 +50,7 @@ func (r *Report) barsJSON(table []bars.Row) []barJSON {
 	return list
 }
 
-// Bars prints the tables of bars of reports that were saved as JSON, as the runs did that made them,
+// Bars prints the tables of bars of reports that were saved as JSON, as the runs behind them did,
 // and names what the table of bars has besides. Of what several reports hold the last one counts.
 func Bars(w io.Writer, saved []io.Reader, s Style) error {
 	var b strings.Builder
