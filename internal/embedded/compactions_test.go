@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,10 +77,17 @@ func (s *fakeStore) finished() int {
 	return s.done
 }
 
+// begun are the compactions that were granted.
+func (s *fakeStore) begun() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.done + s.running
+}
+
 // No compaction begins before the database serves, none is forgotten, and there is one at a time.
 func TestCompactionsWaitForService(t *testing.T) {
 	const askers, each = 8, 500
-	s := &fakeStore{c: newCompactions()}
+	s := &fakeStore{c: newCompactions(nil)}
 	s.c.Register(1, s)
 	s.want()
 	require.Zero(t, s.finished())
@@ -104,4 +112,73 @@ func TestCompactionsWaitForService(t *testing.T) {
 	s.want()
 	time.Sleep(10 * time.Millisecond)
 	require.Equal(t, askers*each+1, s.finished())
+}
+
+// fakeLoad is how busy the store is.
+type fakeLoad struct {
+	bytes, each atomic.Uint64 // written, and what is added whenever somebody asks
+	sublevels   atomic.Int64
+}
+
+func (l *fakeLoad) written() uint64 { return l.bytes.Add(l.each.Load()) }
+func (l *fakeLoad) depth() int      { return int(l.sublevels.Load()) }
+
+// underLoad is a store that serves and is written to.
+func underLoad() (*fakeStore, *fakeLoad) {
+	l := &fakeLoad{}
+	l.each.Store(quietBytes)
+	s := &fakeStore{c: newCompactions(l)}
+	s.c.Register(1, s)
+	s.c.serve()
+	return s, l
+}
+
+// Under load a compaction waits until level 0 is deep enough, and no longer.
+func TestCompactionsWaitForDepth(t *testing.T) {
+	s, l := underLoad()
+	l.sublevels.Store(worthDepth - 1)
+	s.want()
+	for range 3 {
+		s.c.look()
+	}
+	require.Zero(t, s.begun())
+	l.sublevels.Store(worthDepth)
+	s.c.look()
+	require.Eventually(t, func() bool { return s.finished() == 1 }, 10*time.Second, time.Millisecond)
+	s.want() // it was told to wait before, and waits for no flush: the timer finds it
+	require.Eventually(t, func() bool { return s.finished() == 2 }, 10*time.Second, time.Millisecond)
+	s.c.Unregister()
+	s.want()
+	s.c.look()
+	require.Equal(t, 2, s.begun())
+}
+
+// A database that little is written to is compacted as far as Pebble wishes, without a call.
+func TestCompactionsOfAQuietStore(t *testing.T) {
+	s, l := underLoad()
+	for range 3 {
+		s.want()
+	}
+	require.Zero(t, s.begun())
+	l.each.Store(quietBytes / 2)
+	require.Eventually(t, func() bool { return s.finished() == 3 }, 30*time.Second, time.Millisecond)
+	require.Equal(t, 1, s.most)
+	s.c.Unregister()
+}
+
+// Who waits for a compaction of his own gets it, and those before it, under any load.
+func TestHurriedCompactions(t *testing.T) {
+	s, _ := underLoad()
+	s.want()
+	require.Zero(t, s.begun())
+	require.NoError(t, s.c.hurried(func() error {
+		s.want()
+		require.Eventually(t, func() bool { return s.finished() == 2 }, 10*time.Second,
+			time.Millisecond)
+		return nil
+	}))
+	s.want()
+	s.c.look()
+	require.Equal(t, 2, s.begun())
+	s.c.Unregister()
 }

@@ -302,7 +302,7 @@ const freePatience = 20
 // first. Where they leave no room it goes on as they do, after a while: deletions make room in the
 // end.
 func (d *DB) giveWay(ctx context.Context) error {
-	const sublevels = maxSublevels / 4
+	const sublevels = worthDepth + maxSublevels/4
 	for n := 0; n < freePatience; n++ {
 		m := d.store.Metrics()
 		if m.MemTable.Size < 2*d.opts.WriteBuffer && m.Levels[0].Sublevels < sublevels ||

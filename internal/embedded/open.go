@@ -217,7 +217,7 @@ func (d *DB) replay(s sentinel) error {
 	d.report.Created, d.report.Clean = s.State == stateCreating, s.State != stateOpen
 	d.report.Proven, d.report.BootEpoch = s.Durable, d.boot
 	opened := make(chan error, 1)
-	d.compactions = newCompactions()
+	d.compactions = newCompactions(d)
 	go func() {
 		o := d.pebbleOptions(s.State != stateCreating)
 		o.Experimental.CompactionScheduler = d.compactions

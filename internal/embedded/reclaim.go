@@ -70,7 +70,8 @@ func (d *DB) reclaim(ctx context.Context) (r backend.Reclaimed, err error) {
 // rewrite has the tables of a span rewritten, and tells what it takes on disk then.
 func (d *DB) rewrite(ctx context.Context, x span) (uint64, error) {
 	lower, upper := x.bounds()
-	if err := d.store.Compact(ctx, lower, upper, false); err != nil {
+	err := d.compactions.hurried(func() error { return d.store.Compact(ctx, lower, upper, false) })
+	if err != nil {
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
