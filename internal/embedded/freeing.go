@@ -272,8 +272,18 @@ func (d *DB) discard(ctx context.Context, keys [][]byte) error {
 	return d.discardBatch(ctx, b)
 }
 
-// discardBatch hands over a batch of deletions. Space on the disk is not asked for: they make some.
+// discardBatch hands over a batch of deletions.
 func (d *DB) discardBatch(ctx context.Context, b *pebble.Batch) error {
+	return d.discardBy(ctx, func() error {
+		d.commitLock.Lock()
+		defer d.commitLock.Unlock()
+		return d.discardLocked(b)
+	})
+}
+
+// discardBy calls what hands over a batch of deletions, when Pebble has time for it. Space on the
+// disk is not asked for: they make some.
+func (d *DB) discardBy(ctx context.Context, handOver func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -284,8 +294,11 @@ func (d *DB) discardBatch(ctx context.Context, b *pebble.Batch) error {
 	if err := d.giveWay(ctx); err != nil {
 		return err
 	}
-	d.commitLock.Lock()
-	defer d.commitLock.Unlock()
+	return handOver()
+}
+
+// discardLocked hands over a batch that is no commit. REQUIRES: the commit lock.
+func (d *DB) discardLocked(b *pebble.Batch) error {
 	if err := d.running(); err != nil {
 		return err
 	}

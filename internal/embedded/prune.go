@@ -367,8 +367,8 @@ func (p *prune) mostLocked(settled uint64) uint64 {
 	return most
 }
 
-// setLocked writes the horizons and shows them to readers. REQUIRES: the commit lock, retained.mu,
-// a scope that is not gone.
+// setLocked writes the horizons and shows them to readers. REQUIRES: the commit lock, a scope that
+// is not gone, and retained.mu if they rise.
 func (p *prune) setLocked(st *scopeState) error {
 	if err := p.writeLocked(); err != nil {
 		return err
@@ -400,26 +400,34 @@ func (p *prune) writeLocked() error {
 
 // finish notes that nothing is left below the horizons.
 func (p *prune) finish(ctx context.Context) error {
-	d := p.db
 	done := *p.after
 	done.pending = false
 	p.after = &done
+	return p.whileThere(ctx, p.setLocked)
+}
+
+// whileThere calls f with the commit lock and the state of the scope, which is not gone.
+func (p *prune) whileThere(ctx context.Context, f func(*scopeState) error) error {
 	for {
-		st, err := d.readable(ctx, p.scope)
+		st, err := p.db.readable(ctx, p.scope)
 		if err != nil {
 			return err
 		}
-		d.commitLock.Lock()
-		switch {
-		case st.retired.Load():
-			d.commitLock.Unlock()
-			continue
-		case st.phase.Load() == scopeGone:
-			err = goneError(p.scope)
-		default:
-			err = p.setLocked(st)
+		if called, err := p.whileIn(st, f); called || err != nil {
+			return err
 		}
-		d.commitLock.Unlock()
-		return err
 	}
+}
+
+// whileIn is whileThere as long as a state is the one that counts.
+func (p *prune) whileIn(st *scopeState, f func(*scopeState) error) (called bool, err error) {
+	p.db.commitLock.Lock()
+	defer p.db.commitLock.Unlock()
+	switch {
+	case st.retired.Load():
+		return false, nil
+	case st.phase.Load() == scopeGone:
+		return false, goneError(p.scope)
+	}
+	return true, f(st)
 }

@@ -269,7 +269,7 @@ func (p *prune) discard(ctx context.Context, doomed []doomedKey) error {
 			bytes += x.bytes()
 			records += x.records
 		}
-		if err := p.db.discardBatch(ctx, b); err != nil {
+		if err := p.discardBatch(ctx, b); err != nil {
 			return err
 		}
 		p.db.counters.pruned.Add(records)
@@ -279,6 +279,14 @@ func (p *prune) discard(ctx context.Context, doomed []doomedKey) error {
 		}
 	}
 	return nil
+}
+
+// discardBatch hands a batch over. What stays of a group is written anew by it, which must not come
+// behind the removal of the scope: nobody would ever remove it.
+func (p *prune) discardBatch(ctx context.Context, b *pebble.Batch) error {
+	return p.db.discardBy(ctx, func() error {
+		return p.whileThere(ctx, func(*scopeState) error { return p.db.discardLocked(b) })
+	})
 }
 
 // pace keeps the removal out of the way of commits, and within its rate.

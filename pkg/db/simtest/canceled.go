@@ -40,13 +40,13 @@ func (e *episode) canceled(a Action) {
 	cancel()
 	got := act(ctx, e.real)
 	if got != "canceled" {
-		if e.low && strings.Contains(got, "no space") {
-			return
-		}
 		if e.disk.hasFired() && troubled(got) {
 			e.tell("%v: way %d -> %s", a, how, got)
 			act(e.ctx, e.model) // perhaps it took place
 			e.broken(a)
+			return
+		}
+		if e.low && strings.Contains(got, "no space") {
 			return
 		}
 		e.same(a, fmt.Sprintf("way %d, in spite of being canceled", how), got, act(e.ctx, e.model))

@@ -215,6 +215,13 @@ func (e *episode) do(a Action, what string, act func(s *side) string) (said stri
 	before := e.real.db.Version()
 	got := act(e.real)
 	switch {
+	case e.disk.hasFired() && troubled(got):
+		e.tell("%v: %s -> %s", a, what, got)
+		e.count.Faults["failed operation, opened again"]++
+		e.tell("  in the model: %s", act(e.model)) // perhaps it took place
+		e.survey()
+		e.broken(a)
+		return got
 	case e.low && strings.Contains(got, "no space"):
 		e.tell("%v: %s -> %s", a, what, got)
 		e.count.Faults["commit refused, disk nearly full"]++
@@ -227,13 +234,6 @@ func (e *episode) do(a Action, what string, act func(s *side) string) (said stri
 			return got
 		}
 		e.tell("  in the model: %s", act(e.model)) // a part of it took place
-		e.survey()
-		e.broken(a)
-		return got
-	case e.disk.hasFired() && troubled(got):
-		e.tell("%v: %s -> %s", a, what, got)
-		e.count.Faults["failed operation, opened again"]++
-		e.tell("  in the model: %s", act(e.model)) // perhaps it took place
 		e.survey()
 		e.broken(a)
 		return got
