@@ -24,6 +24,9 @@ type content struct {
 	tried  atomic.Int64  // so many slots there must be before renew tries again
 	saved  atomic.Int64  // done, when its file was written
 
+	proof   proof       // while it is index.unproven
+	dropped atomic.Bool // before that was over
+
 	next uint64 // number of the next commit to pull; who has the gate
 	room []float32
 

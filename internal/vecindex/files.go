@@ -24,10 +24,10 @@ import (
 // and how many commits of the scope it includes. Own rows of forks and frozen indexes have none.
 //
 // A file is believed only where the store says the same: the scope had as many commits at its
-// version, and its living rows, each with the version of its birth, are those that a scan at the
-// version finds; the same scan brings the vectors, which are not in the file. It is only written
-// when its version is durable, so that no crash takes back a commit that it includes. Whatever
-// does not fit makes the index load the rows, as if there were no file.
+// version, the last of them made it, and its living rows, each with the version of its birth, are
+// those that a scan finds (proof.go); the same scan brings the vectors, which are not in the file.
+// It is only written when its version is durable, so that no crash takes back a commit that it
+// includes. Whatever does not fit makes the index load the rows, as if there were no file.
 
 const (
 	fileMagic  = "inmem vecindex 1"
@@ -151,7 +151,7 @@ func (x *index) readFile(ctx context.Context, in io.Reader, at uint64) (*content
 	if err != nil {
 		return nil, err
 	}
-	if extent.Count != uint64(h.Commits) || extent.Last > version {
+	if extent.Count != uint64(h.Commits) || max(extent.Last, uint64(h.Base)) != version {
 		return nil, errStale
 	}
 	rows, included, err := vector.ReadSnapshot(in, x.vectorConfig())
@@ -171,39 +171,15 @@ func (x *index) readFile(ctx context.Context, in io.Reader, at uint64) (*content
 		}
 	}
 	c.saved.Store(c.done())
-	return c, c.confirm(ctx)
-}
-
-// confirm holds living slots against the rows, and takes the vectors from them.
-func (c *content) confirm(ctx context.Context) error {
-	rows, found := c.rows.Load(), 0
-	check := func(id string, version uint64, vec []float32) error {
-		slot, ok := rows.Find(id)
-		if !ok {
-			return errStale
-		}
-		if born, _ := rows.Life(slot); born != version {
-			return errStale
-		}
-		if found++; found%fitEvery == 0 {
-			if err := c.fit(); err != nil {
-				return err
-			}
-		}
-		return rows.Restore(slot, vec)
-	}
-	err := c.owner.eachBeside(ctx, c.version.Load(), check)
-	if err == nil && found != rows.Live() {
-		return errStale
-	}
-	return err
+	return c, c.gone(ctx)
 }
 
 // unsaved tells whether so much was added to an index or linked in it since its file was written
 // that it is worth another one: a fifth while it is at work, a twentieth at the end.
 func (x *index) unsaved(part int64) bool {
 	c := x.content.Load()
-	if c == nil || x.key.own || x.key.frozen != 0 || x.unwritable.Load() {
+	if c == nil || x.key.own || x.key.frozen != 0 || x.unwritable.Load() ||
+		x.unproven.Load() == c {
 		return false
 	}
 	rows := c.rows.Load()

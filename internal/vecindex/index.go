@@ -29,6 +29,11 @@ type index struct {
 	heir    atomic.Pointer[content] // changed under the gate: see renew
 	broken  atomic.Bool             // the worker met an error: it lets the index be
 
+	// unproven is what of content came from a file that was not held against all rows yet, else
+	// nil; disbelieved says that the file was false. Changed under the gate, or by the worker.
+	unproven    atomic.Pointer[content]
+	disbelieved atomic.Bool
+
 	budget     int64       // Options.Budget
 	least      int         // slots that are worth a file
 	unwritable atomic.Bool // its file could not be written
@@ -70,8 +75,7 @@ func (x *index) reach(ctx context.Context, at uint64) (*content, error) {
 	c, err := x.content.Load(), error(nil)
 	if c != nil && at > c.version.Load() {
 		if err = x.pull(ctx, c); errors.Is(err, backend.ErrPruned) {
-			x.content.Store(nil)
-			x.heir.Store(nil)
+			x.drop(c)
 		}
 	}
 	if c == nil || errors.Is(err, backend.ErrPruned) {
@@ -161,7 +165,7 @@ func (x *index) load(ctx context.Context, at uint64) (*content, error) {
 
 // restored loads contents from a file and pulls them up; nil if there is none that will do.
 func (x *index) restored(ctx context.Context, at uint64) (*content, error) {
-	if x.key.own || x.key.frozen != 0 {
+	if x.key.own || x.key.frozen != 0 || x.disbelieved.Load() {
 		return nil, nil
 	}
 	c, err := x.restore(ctx, at)
@@ -169,28 +173,17 @@ func (x *index) restored(ctx context.Context, at uint64) (*content, error) {
 		err = x.pull(ctx, c)
 	}
 	if err == nil {
+		x.unproven.Store(c)
 		x.content.Store(c)
 		return c, nil
 	}
 	return nil, ctx.Err()
 }
 
-// vectorConfig is the configuration of the index in memory. What a file does not bring is fetched:
-// vectors of dead rows.
+// vectorConfig is the configuration of the index in memory. What a file does not bring is fetched.
 func (x *index) vectorConfig() vector.Config {
 	config := x.config
-	config.Fetch = func(id string, born uint64, dst []float32) error {
-		r, err := x.read(context.Background(), id, born)
-		if err != nil {
-			return err
-		}
-		if r.Version != born || len(dst) != x.config.Dim {
-			return fmt.Errorf("%w: row %q of version %d is gone, found %d",
-				codec.ErrCorrupt, id, born, r.Version)
-		}
-		_, err = codec.DecodeVector(dst[:0], r.Value)
-		return err
-	}
+	config.Fetch = x.fetch
 	return config
 }
 

@@ -77,7 +77,17 @@ func (m *Manager) search(
 		for _, p := range parts {
 			m.forget(p.content.owner)
 		}
-		r, _, err = m.searchOnce(ctx, c, at, q)
+		r, parts, err = m.searchOnce(ctx, c, at, q)
+	}
+	for errors.Is(err, errStale) { // once for each file that is false, at most
+		for _, p := range parts {
+			if x := p.content.owner; x.unproven.Load() == p.content {
+				if err := x.disown(ctx, p.content); err != nil && ctx.Err() != nil {
+					return Result{}, err
+				}
+			}
+		}
+		r, parts, err = m.searchOnce(ctx, c, at, q)
 	}
 	return r, err
 }
@@ -97,6 +107,11 @@ func (m *Manager) searchOnce(
 		return r, nil, err
 	}
 	r, err := m.searchParts(ctx, parts, q)
+	for _, p := range parts {
+		if p.content.dropped.Load() {
+			return Result{}, parts, errStale // it was found to be false meanwhile
+		}
+	}
 	return r, parts, err
 }
 

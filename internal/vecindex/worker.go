@@ -10,7 +10,8 @@ import (
 	"github.com/inmem-db/inmem/pkg/vector"
 )
 
-// The worker links what was added into graphs, and makes indexes anew of which too much is dead.
+// The worker holds files against rows, links what was added into graphs, and makes indexes anew of
+// which too much is dead.
 //
 // There is one goroutine per Manager, and only while there is work. It takes the processor for one
 // batch at a time; if somebody has searched meanwhile it rests as long as the batch took, so that
@@ -99,7 +100,8 @@ func (x *index) hasWork() bool {
 	if c == nil || x.broken.Load() {
 		return false
 	}
-	return x.heir.Load() != nil || c.tail() > 0 || c.worn() || x.unsaved(5)
+	return x.unproven.Load() == c || x.heir.Load() != nil || c.tail() > 0 || c.worn() ||
+		x.unsaved(5)
 }
 
 // tail is how many slots await linking.
@@ -127,6 +129,8 @@ func (x *index) work(ctx context.Context) error {
 	switch {
 	case c == nil:
 		return nil
+	case x.unproven.Load() == c:
+		return x.prove(ctx, c)
 	case heir != nil && heir.tail() > 0:
 		return heir.link(ctx)
 	case heir != nil:

@@ -33,12 +33,15 @@ type beam struct {
 	compared int     // rows compared
 	twoHop   bool    // go over accepted rows only
 	share    float64 // of accepted rows elsewhere, while it is to be judged; else 0
+	quick    bool    // to scan the accepted rows is quick: give up if few are near
+	spares   int     // accepted rows to keep beside the best
 	passed   int     // rows accepted among the first compared, while it is to be judged
 	asked    int     // those rows
 
 	seen  []uint64 // bit per node
 	near  []uint64 // min-heap: to be expanded
 	best  []uint64 // max-heap
+	spare []uint64 // max-heap: accepted, and beaten by the best
 	batch []uint32 // gathered, to be compared
 
 	entries []uint32 // where a level is entered
@@ -83,7 +86,7 @@ func (b *beam) start(level, ef int) {
 	clear(b.seen)
 	b.level, b.ef, b.passed, b.asked = level, ef, 0, 0
 	b.batch = b.batch[:0]
-	b.near, b.best = b.near[:0], b.best[:0]
+	b.near, b.best, b.spare = b.near[:0], b.best[:0], b.spare[:0]
 }
 
 // see marks a node and tells whether it was new.
@@ -111,7 +114,11 @@ func (b *beam) run() bool {
 			return false
 		}
 		if b.share > 0 && b.asked >= judged {
-			b.twoHop = float64(b.passed) >= b.share/2*float64(b.asked)
+			even := b.share * float64(b.asked)
+			if b.quick && float64(b.passed) < even/8 {
+				return false
+			}
+			b.twoHop = float64(b.passed) >= even/2
 			b.share = 0
 		}
 		b.askNext()
@@ -236,6 +243,9 @@ func (b *beam) take(node uint32, estimate float32) {
 		}
 	}
 	if full && key > b.best[0] {
+		if b.spares > 0 && b.accepts(node) {
+			b.keepSpare(key)
+		}
 		return
 	}
 	b.near = pushNear(b.near, key)
@@ -253,8 +263,22 @@ func (b *beam) keep(key uint64) {
 	case len(b.best) < b.ef:
 		b.best = pushBest(b.best, key)
 	case key < b.best[0]:
-		b.best[0] = key
+		key, b.best[0] = b.best[0], key
 		sinkBest(b.best)
+		b.keepSpare(key)
+	default:
+		b.keepSpare(key)
+	}
+}
+
+// keepSpare keeps an accepted node that is none of the best.
+func (b *beam) keepSpare(key uint64) {
+	switch {
+	case len(b.spare) < b.spares:
+		b.spare = pushBest(b.spare, key)
+	case b.spares > 0 && key < b.spare[0]:
+		b.spare[0] = key
+		sinkBest(b.spare)
 	}
 }
 

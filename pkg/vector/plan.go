@@ -6,11 +6,12 @@ import "math/bits"
 // visible and allowed (exact, or estimated where counting would cost more than it saves), n that of
 // all rows.
 //
-//   - few rows (at most Config.FlatRows), a walk that is nearly as wide as c: scan them
+//   - few rows, so that a walk would cost as much: scan them
 //   - most rows (c above walkShare of n): walk over all, keep those that are allowed
 //   - between: begin to walk; when the rows around the query are allowed about as often as
 //     elsewhere, go on over allowed rows only (two-hop), else on as before; scan after all when as
-//     many rows were compared as would have cost a scan
+//     many rows were compared as would have cost a scan, or when a scan is quick (at most
+//     Config.FlatRows) and hardly any row around the query is allowed
 //
 // With the default width a walk whose answer the codes leave open is repeated with four times the
 // width, and then given up for a scan. A walk that finds fewer than k is followed by a scan, so
@@ -20,11 +21,18 @@ const (
 
 	// walkShare: above it most neighbours of a row are allowed, and two-hop saves nothing.
 	walkShare = 0.4
-	// stepCost is how many rows a scan compares in the time that a walk compares one.
-	stepCost = 5
 	// wide is how many rows a walk compares for each one of its width, about.
-	wide = 10
+	wide = 6
+	// widened is how many times as wide the second walk is as the first.
+	widened = 4
 )
+
+// stepCost is how many rows a scan compares in the time that a walk compares one: a walk waits for
+// memory once or twice a row, a scan reads on.
+func (s *searcher) stepCost() float64 {
+	dim := float64(s.ix.config.Dim)
+	return (150 + dim/4) / (15 + dim/9)
+}
 
 // answer finds the hits of a search.
 func (s *searcher) answer() error {
@@ -69,32 +77,37 @@ func (s *searcher) scanAll(why string) error {
 type plan struct {
 	strategy Strategy
 	why      string
-	width    int     // of the walk
+	width    int     // of the walk, in rows that are visible and allowed
 	count    int     // rows that are visible and allowed, about; 0 = not counted
 	limit    int     // rows that the walk may compare; 0 = any number
 	share    float64 // of rows allowed and visible, if those around the query are to be judged by it
+	quick    bool    // a scan is quick
 }
 
 // The reasons that are given in more than one place.
 const (
 	whyAsked = "asked for"
 	whyAgain = "the walk found fewer rows than there are"
+	whyAway  = "hardly any row around the query is allowed"
 )
 
 func (s *searcher) choose() plan {
-	if s.o.Strategy != Auto {
-		return plan{strategy: s.o.Strategy, why: whyAsked, width: s.width()}
+	if s.o.Strategy != Auto && s.o.Ef > 0 {
+		return plan{strategy: s.o.Strategy, why: whyAsked, width: max(s.o.Ef, s.k)}
 	}
 	count := s.count()
+	share := float64(count) / float64(max(s.n, 1))
+	p := plan{strategy: Walk, why: "most rows are visible and allowed", width: s.width(share),
+		count: count, limit: int(float64(count) / s.stepCost()),
+		quick: count <= s.ix.config.FlatRows}
 	switch {
-	case count <= s.ix.config.FlatRows:
+	case s.o.Strategy != Auto:
+		return plan{strategy: s.o.Strategy, why: whyAsked, width: p.width}
+	case p.quick && (int(s.n) <= s.ix.config.FlatRows || s.costly(&p)):
 		return plan{strategy: Scan, why: "few rows are visible and allowed"}
-	case s.width()*wide*stepCost >= count:
+	case s.costly(&p):
 		return plan{strategy: Scan, why: "the walk would be as wide as a scan"}
 	}
-	p := plan{strategy: Walk, why: "most rows are visible and allowed",
-		width: s.width(), count: count, limit: count / stepCost}
-	share := float64(count) / float64(s.n)
 	if share < walkShare {
 		p.share = share
 		p.why = "rows around the query are allowed less often than elsewhere"
@@ -102,21 +115,34 @@ func (s *searcher) choose() plan {
 	return p
 }
 
+// costly tells whether a walk would cost as much as a scan.
+func (s *searcher) costly(p *plan) bool {
+	all := float64(p.width) * float64(s.n) / float64(max(p.count, 1))
+	return all*wide*s.stepCost() >= float64(p.count)
+}
+
 // wider is the plan after one that did not settle the answer.
 func (s *searcher) wider(p plan) plan {
-	p.width *= 4
-	if p.width > 4*s.width() || p.width*wide*stepCost >= p.count {
+	again := p.width > s.width(float64(p.count)/float64(s.n))
+	p.width *= widened
+	if again || s.costly(&p) {
 		return plan{strategy: Scan, why: "the codes do not tell the nearest rows apart"}
 	}
 	return p
 }
 
-// width is the width of the walk to begin with.
-func (s *searcher) width() int {
-	if s.o.Ef == 0 {
-		return max(s.ix.graph.gauged(), s.k)
+// width is the width of the walk to begin with, in rows that are visible and allowed, of which
+// there is a share.
+//
+// The k nearest of these lie among the k/share nearest of all. So if a walk that keeps all rows
+// finds its nearest with the gauged width, this one finds them with k/share more, of which a share
+// counts.
+func (s *searcher) width(share float64) int {
+	if s.o.Ef > 0 {
+		return max(s.o.Ef, s.k)
 	}
-	return max(s.o.Ef, s.k)
+	gauged := max(s.ix.graph.gauged(), s.k)
+	return min(int(share*float64(gauged))+s.k, gauged)
 }
 
 // walk goes over the graph and makes candidates of what it found, or tells why it did not.
@@ -125,13 +151,19 @@ func (s *searcher) walk(p plan) (failed string) {
 	b.rows, b.nodes, b.graph, b.dim = s.rows, s.nodes, &s.ix.graph, s.ix.config.Dim
 	b.slots, b.uppers, b.linked = s.linked, s.uppers, s.linked
 	b.aim, b.o, b.compared = &s.aim, &s.o, 0
-	b.limit, b.twoHop, b.share = 0, false, 0
+	b.limit, b.twoHop, b.share, b.quick, b.spares = 0, false, 0, false, 0
 	b.descend(s.top, 0)
-	b.limit, b.twoHop, b.share = p.limit, p.strategy == TwoHop, p.share
+	if s.o.Ef == 0 && p.width < s.width(1) {
+		b.spares = p.width // a narrow walk has seen more that may be told apart from the nearest
+	}
+	b.limit, b.twoHop, b.share, b.quick = p.limit, p.strategy == TwoHop, p.share, p.quick
 	within := b.walk(0, p.width)
 	s.info.Rows += b.compared
-	if !within {
+	if !within && b.compared > p.limit {
 		return "the walk took as long as a scan"
+	}
+	if !within {
+		return whyAway
 	}
 	if len(b.best) < s.k && len(s.cands)+len(b.best) < int(s.n) {
 		return whyAgain
@@ -143,14 +175,19 @@ func (s *searcher) walk(p plan) (failed string) {
 		s.info.Strategy = TwoHop
 		s.info.Why = "rows around the query are allowed as often as elsewhere"
 	}
-	for _, key := range b.best {
+	s.offerAll(b.best)
+	s.offerAll(b.spare)
+	return ""
+}
+
+// offerAll offers what a walk found.
+func (s *searcher) offerAll(found []uint64) {
+	for _, key := range found {
 		slot := Slot(uint32(key))
 		c, row := s.rows.at(slot)
-		m := &c.meta[row]
 		e := estimateOf(key)
-		s.offer(slot, e, s.aim.q.bound(e, m))
+		s.offer(slot, e, s.aim.q.bound(e, &c.meta[row]))
 	}
-	return ""
 }
 
 // count is how many rows are visible and allowed: exact for a view of the newest version without a

@@ -67,9 +67,9 @@ func TestPlanner(t *testing.T) {
 			"few rows are visible and allowed"},
 		{"wide", middle, SearchOptions{Ef: 1000}, Scan, "the walk would be as wide as a scan"},
 		{"huge k", middle, SearchOptions{K: 1 << 30}, Scan, "the walk would be as wide as a scan"},
-		{"even", middle, SearchOptions{Ef: 36, Allowed: every(4)}, TwoHop,
+		{"even", middle, SearchOptions{Ef: 16, Allowed: every(3)}, TwoHop,
 			"rows around the query are allowed as often as elsewhere"},
-		{"far away", right, SearchOptions{Ef: 16, Allowed: away}, Scan,
+		{"far away", right, SearchOptions{Ef: 10, Allowed: away}, Scan,
 			"the walk took as long as a scan"},
 		{"scan", middle, SearchOptions{Strategy: Scan}, Scan, "asked for"},
 		{"walk", middle, SearchOptions{Strategy: Walk, Allowed: every(100)}, Walk, "asked for"},
@@ -89,6 +89,52 @@ func TestPlanner(t *testing.T) {
 		require.Equal(t, c.why, info.Why, c.name)
 		require.Equal(t, c.want == Scan, info.Exact)
 	}
+}
+
+// Rows that a scan goes over quickly are walked over all the same when that costs less, but not in
+// vain: where hardly any of them lies around the query they are scanned at once. The width follows
+// the share of rows that are allowed.
+func TestPlannerOfFewRows(t *testing.T) {
+	const n = 12_000
+	r := rand.New(rand.NewPCG(5, 5))
+	data := make([][]float32, n)
+	aside := NewBitmap(n)
+	even := NewBitmap(n)
+	for i := range data {
+		data[i] = randomVector(r, 4)
+		if i%3 == 0 {
+			data[i][0] += 100
+			aside.Add(Slot(i))
+		}
+		if i%4 < 2 {
+			even.Add(Slot(i))
+		}
+	}
+	ix := linkedIndex(t, Config{Dim: 4, Metric: L2, Kind: KindGraph, FlatRows: n / 2, M: 4,
+		EfConstruction: 16}, data)
+	for _, c := range []struct {
+		name    string
+		allowed *Bitmap
+		want    Strategy
+		why     string
+	}{
+		{"even", even, Walk, "most rows are visible and allowed"},
+		{"aside", aside, Scan, whyAway},
+	} {
+		o := SearchOptions{K: 3, At: n, Ef: 10, Allowed: c.allowed}
+		hits, info, err := ix.Search(nil, make([]float32, 4), o)
+		require.NoError(t, err)
+		require.Len(t, hits, 3)
+		require.Equal(t, c.want, info.Strategy, "%s: %+v", c.name, info)
+		require.Equal(t, c.why, info.Why, c.name)
+	}
+	s := ix.(*slotIndex).pool.Get().(*searcher)
+	s.begin(ix.(*slotIndex), data[0], &SearchOptions{K: 10})
+	for share, want := range map[float64]int{0: 10, 0.1: 22, 0.5: 74, 0.95: 128, 1: 128} {
+		require.Equal(t, want, s.width(share), "share %v", share)
+	}
+	s.o.Ef = 7
+	require.Equal(t, 10, s.width(0.5))
 }
 
 // Under KindAuto nothing is linked up to FlatRows, everything above; the tail is scanned.
