@@ -36,6 +36,9 @@ func settle(ctx context.Context, used func() (time.Duration, bool), most time.Du
 // Settle waits until this process leaves the processors alone, some seconds at most.
 func Settle(ctx context.Context) { settle(ctx, processorTime, settleMost) }
 
+// SettleLoaded is Settle after a load of millions of keys, whose sorting takes longer.
+func SettleLoaded(ctx context.Context) { settle(ctx, processorTime, fixtureSettle) }
+
 // ProcessorTime is what this process has used so far, over all processors; 0 where that cannot be
 // learned.
 func ProcessorTime() time.Duration {

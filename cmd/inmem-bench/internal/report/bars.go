@@ -202,6 +202,9 @@ func (v *barJSON) limit(limit *float64) string {
 	if v.AtLeast {
 		sign = "≥ "
 	}
+	if *limit >= 10_000 {
+		return sign + strconv.FormatFloat(*limit/1000, 'f', -1, 64) + "K"
+	}
 	return sign + strconv.FormatFloat(*limit, 'f', -1, 64)
 }
 

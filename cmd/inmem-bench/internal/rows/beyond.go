@@ -63,7 +63,7 @@ func (m *maker) fillBeyond(ctx context.Context, f *shared, dir string) (took []m
 	if err := f.store.Flush(ctx); err != nil {
 		return nil, err
 	}
-	measure.Settle(ctx)
+	measure.SettleLoaded(ctx)
 	get := m.uniformTrial(1)(f).Op
 	for i := range 100_000 {
 		if err := get(ctx, 0, i); err != nil {

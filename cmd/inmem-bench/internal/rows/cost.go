@@ -70,7 +70,7 @@ func (m *maker) memoryTrial(n int) func(context.Context, string) (*measure.Trial
 				return errors.Join(load(ctx, s, k), s.Flush(ctx))
 			},
 			Check: func(ctx context.Context, _ []int) error {
-				measure.Settle(ctx)
+				measure.SettleLoaded(ctx)
 				used := float64(heap()-before)/float64(n) - (keySize + valueSize)
 				get := func() error { return r.get(ctx, s, k, r.draw(k)) }
 				quiet, err := latencies(get, nil)
