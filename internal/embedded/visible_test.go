@@ -1,7 +1,9 @@
 package embedded
 
 import (
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -55,4 +57,31 @@ func TestStrictCommitIsSeenWhenItIsDurable(t *testing.T) {
 	require.GreaterOrEqual(t, db.Published(), version)
 	require.GreaterOrEqual(t, db.Durable(), version)
 	require.Equal(t, "new", value(t, db, s, "key", version))
+}
+
+// A version is published when its commit can be read, and not before. The commit here is large, so
+// that Pebble begins a new log while it takes it: what readers are shown is looked at in between.
+func TestPublishedIsReadable(t *testing.T) {
+	var watched atomic.Pointer[DB]
+	during := make(chan uint64, 100)
+	look := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		begun := op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpReuseForWrite
+		if db := watched.Load(); db != nil && begun && isLog(op.Path) {
+			during <- db.Published()
+		}
+		return nil
+	})
+	o := memOptions()
+	o.SweepInterval, o.WriteBuffer, o.FS = -1, 64<<10, errorfs.Wrap(o.FS, look)
+	db := mustOpen(t, o)
+	s := newScope(t, db, 1)
+	before := commit(t, db, put(s, "key", "old"))
+	watched.Store(db)
+	version := commit(t, db, put(s, "key", strings.Repeat("new", 100_000)))
+	watched.Store(nil)
+	require.NotEmpty(t, during, "no log was begun")
+	for len(during) > 0 {
+		require.Equal(t, before, <-during)
+	}
+	require.Equal(t, version, db.Published())
 }

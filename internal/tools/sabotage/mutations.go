@@ -28,7 +28,7 @@ var mutations = []mutation{
 		name: "publication order", off: "a version is published before its commit can be read",
 		file:   "internal/embedded/commit.go",
 		edits:  []edit{{"p.stamp(version, now)", "p.stamp(version, now); d.published.raise(version)"}},
-		suites: []suite{{isolation, "TestIsolation"}, {engine, conformance + "(Versions|Concurrent)"}},
+		suites: []suite{{engine, "TestPublishedIsReadable"}},
 	},
 	{
 		name: "guard", off: "Open does not look at the files before Pebble does",
