@@ -227,7 +227,7 @@ func (c *Change) shown(data []byte) (Value, error) {
 	if c.Primitive == PrimitiveVectors {
 		return vectors.Shown(c.stored.Key, data)
 	}
-	return codec.DecodeValue(data)
+	return codec.DecodeStored(data)
 }
 
 // Expires is the deadline of what was written; zero for none.
