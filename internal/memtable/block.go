@@ -1,5 +1,7 @@
 package memtable
 
+import "sync/atomic"
+
 // BlockSize is how many records a Block has room for.
 const BlockSize = 64
 
@@ -20,127 +22,65 @@ type Block struct {
 func (c *Cursor) NextBlock(b *Block, most int) {
 	b.Len = 0
 	most = min(most, BlockSize)
-	for b.Len < most && !c.done {
-		if c.lo == c.hi && len(c.places) == 0 && c.fromTree.empty() && !c.ended {
-			c.loadLeaf()
-		}
-		if c.straight() {
-			if !c.putSome(b, most-b.Len) {
-				break
-			}
-			continue
-		}
-		if !c.fill() || !c.putFront(b) {
-			break
-		}
+	for b.Len < most && !c.done && c.fill() && c.putRun(b, most) {
 	}
 	// The mark is read after the entries: see Next.
 	if !c.done && !c.s.Complete() {
 		c.stop()
 		b.Len = 0
+		return
+	}
+	// What comes next is on its way while the caller looks at the block.
+	if !c.done && c.fromBase.empty() && c.lo < c.hi {
+		c.fillBase()
+	}
+	if !c.done && c.fromTree.empty() && len(c.places) > 0 {
+		c.fillTree()
 	}
 }
 
-// putFront puts the candidate that comes first, if it is an ordinary record.
-func (c *Cursor) putFront(b *Block) bool {
-	f := c.front()
-	k := &f.ahead[f.at]
-	v, value, ok := c.s.t.arena.plain(k.entry, k.off, c.at)
-	if ok {
-		b.put(k.key, value, v, k.off)
-		f.at++
-	}
-	return ok
-}
-
-func (b *Block) put(key string, value []byte, version, off uint64) {
-	n := b.Len
-	b.Keys[n], b.Values[n], b.Versions[n], b.Hints[n] = key, value, version, off
-	b.Len = n + 1
-}
-
-// straight tells that all that is left comes from one source, of which nothing was looked ahead:
-// from the base, or from the leaf.
-func (c *Cursor) straight() bool {
-	if !c.fromBase.empty() || !c.fromTree.empty() {
+// putRun puts what comes next from one source, up to where the other one has its turn. It returns
+// false if something else than an ordinary record comes next. REQUIRES: fill was true.
+func (c *Cursor) putRun(b *Block, most int) bool {
+	f, until, bounded := c.front()
+	if f == nil {
 		return false
 	}
-	return (c.lo < c.hi) != (len(c.places) > 0) && (c.ended || c.lo == c.hi)
-}
-
-// putSome puts what comes next from the only source, all offsets before all entries as load does.
-// It returns false if something else than an ordinary record comes next. REQUIRES: straight.
-func (c *Cursor) putSome(b *Block, most int) bool {
-	var serials [lookAhead]uint32
-	var offs [lookAhead]uint64
-	var entries [lookAhead][]uint64
-	n := c.upcoming(serials[:min(most, lookAhead)])
-	for i, serial := range serials[:n] {
-		offs[i] = c.o.offset(serial)
-	}
 	a := &c.s.t.arena
-	for i, off := range offs[:n] {
-		entries[i] = a.at(off)
-	}
-	c.touched += touch(entries[:n])
-	put := 0
-	for put < n && entries[put] != nil {
-		v, value, ok := a.plain(entries[put], offs[put], c.at)
-		if !ok {
+	d, shift := a.dir.Load(), a.shift&63
+	n := b.Len
+	end := min(f.have, f.at+most-n)
+	i := f.at
+	for ; i < end; i++ {
+		off := f.offs[i]
+		number := off >> shift
+		g := d.slots[number&d.mask].Load()
+		if g == nil || g.number != number {
 			break
 		}
-		b.put(keyOf(entries[put]), value, v, offs[put])
-		put++
-	}
-	c.pass(put)
-	return put == n
-}
-
-// touch reads the first line of each entry. These reads do not wait for each other; whoever reads
-// the entries one by one afterwards finds them in the cache. The sum is of no use, but without it
-// the reads would be left out.
-func touch(entries [][]uint64) (sum uint64) {
-	for _, e := range entries {
-		if e != nil {
-			sum += e[entryIdent]
+		e := g.words[off&a.low:]
+		key := keyOf(e)
+		if bounded && i > f.at && (key < until) == c.reverse {
+			b.Len, f.at = n, i
+			return true
 		}
-	}
-	return sum
-}
-
-// upcoming copies the serials that come next from the only source.
-func (c *Cursor) upcoming(serials []uint32) int {
-	if len(c.places) == 0 {
-		n := min(int(c.hi-c.lo), len(serials))
-		for i := range n {
-			serials[i] = c.lo + uint32(i)
-			if c.reverse {
-				serials[i] = c.hi - 1 - uint32(i)
-			}
+		head := atomic.LoadUint64(&e[entryHead])
+		var r []uint64
+		if head>>shift == number {
+			r = e[head-off:]
+		} else if r = a.at(head); r == nil {
+			break
 		}
-		return n
-	}
-	n := min(len(c.places), len(serials))
-	for i := range n {
-		place := c.places[i]
-		if c.reverse {
-			place = c.places[len(c.places)-1-i]
+		m := r[recordMeta]
+		if r[recordVersion] > c.at || m&notPlain != 0 || m >= maxPlainMeta {
+			break
 		}
-		serials[i] = c.leaf.serials[place]
+		b.Keys[n] = key
+		b.Values[n] = bytesAt(r[recordTail:], int(m>>lenShift))
+		b.Versions[n] = r[recordVersion]
+		b.Hints[n] = off
+		n++
 	}
-	return n
-}
-
-// pass goes on behind n serials of the only source.
-func (c *Cursor) pass(n int) {
-	switch {
-	case len(c.places) == 0 && c.reverse:
-		c.hi -= uint32(n)
-	case len(c.places) == 0:
-		c.lo += uint32(n)
-	case c.reverse:
-		c.places = c.places[:len(c.places)-n]
-	default:
-		c.places = c.places[n:]
-	}
+	b.Len, f.at = n, i
+	return i == end
 }

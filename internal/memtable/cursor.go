@@ -25,6 +25,7 @@ type Cursor struct {
 	// What is left of the current leaf, in key order, and how to go on after it.
 	leaf   *leaf
 	places []uint16
+	width  int    // how many keys a source resolves the next time
 	bound  string // forward: lower bound of the next leaf; reverse: lower bound of this leaf
 	ended  bool   // no leaf follows
 
@@ -36,26 +37,20 @@ type Cursor struct {
 	value   []byte
 	plain   bool
 	rec     Record
-	touched uint64 // see touch
 	buf     [leafMax + leafMax/8]uint16
+	wanted  [BlockSize]uintptr // room for ask
 }
 
-// candidate is a key that a source has reached but not yielded.
-type candidate struct {
-	entry  []uint64
-	off    uint64
-	key    string
-	serial uint32
-}
-
-// source looks some keys ahead. The entries of a scope lie apart, so each costs misses; asked for
-// together, the processor waits for them together.
+// source resolves some keys ahead of use. The entries of a scope lie apart, so each costs misses;
+// asked for together, and before they are needed, nobody waits for them one by one.
 type source struct {
-	ahead    [lookAhead]candidate
+	serials  [BlockSize]uint32
+	offs     [BlockSize]uint64
 	at, have int
 }
 
-const lookAhead = 8
+// firstWidth is how many keys a source resolves at first.
+const firstWidth = 16
 
 func (f *source) empty() bool { return f.at == f.have }
 
@@ -74,6 +69,7 @@ func (c *Cursor) Scan(s *Scope, p byte, start, end string, reverse bool, at uint
 	c.s, c.start, c.end, c.at, c.reverse, c.all = s, start, end, at, reverse, false
 	c.partial, c.done, c.ended = false, false, true
 	c.lo, c.hi, c.bound = 0, 0, ""
+	c.width = firstWidth
 	c.o = s.order(p)
 	if !s.Complete() {
 		c.stop()
@@ -129,16 +125,27 @@ func (c *Cursor) gallop(lo, hi uint32, key string) uint32 {
 // Next moves on and reports whether there is a key. After false it stays false.
 func (c *Cursor) Next() bool {
 	for !c.done && c.fill() {
-		k := c.take()
-		if v, value, ok := c.s.t.arena.plain(k.entry, k.off, c.at); ok && c.s.Complete() {
-			c.key, c.ref = k.key, Ref(k.off)
+		f, _, _ := c.front()
+		if f == nil {
+			break
+		}
+		e, off, serial := c.entry(f), f.offs[f.at], f.serials[f.at]
+		if e == nil {
+			break
+		}
+		f.at++
+		if v, value, ok := c.s.t.arena.plain(e, off, c.at); ok && c.s.Complete() {
+			c.key, c.ref = keyOf(e), Ref(off)
 			c.version, c.value, c.plain = v, value, true
 			return true
 		}
 		c.plain = false
-		ans, stale := c.s.t.arena.read(k.entry, k.off, c.at, &c.rec)
-		for stale && c.reload(k) {
-			ans, stale = c.s.t.arena.read(k.entry, k.off, c.at, &c.rec)
+		ans, stale := c.s.t.arena.read(e, off, c.at, &c.rec)
+		for stale {
+			if e, off = c.o.entry(c.s.t, serial); e == nil {
+				break
+			}
+			ans, stale = c.s.t.arena.read(e, off, c.at, &c.rec)
 		}
 		// The mark is read after the entry: as long as it says complete, nothing was evicted
 		// before the reads above, so they were of the right entry and no key was missed.
@@ -147,7 +154,7 @@ func (c *Cursor) Next() bool {
 			return false
 		}
 		if ans == Found && (c.all || !c.rec.Deleted) && c.rec.Version != 0 {
-			c.key, c.ref = k.key, Ref(k.off)
+			c.key, c.ref = keyOf(e), Ref(off)
 			return true
 		}
 		c.rec = Record{}
@@ -200,100 +207,97 @@ func (c *Cursor) Close() {
 	c.done = true
 	c.s, c.o, c.start, c.end, c.bound = nil, nil, "", "", ""
 	c.tree, c.leaf, c.places = nil, nil, nil
-	c.fromBase, c.fromTree = source{}, source{}
+	c.fromBase.at, c.fromBase.have = 0, 0
+	c.fromTree.at, c.fromTree.have = 0, 0
 	c.key, c.rec, c.value, c.plain = "", Record{}, nil, false
 }
 
-// fill makes both sources stand on a key, if they have one left. It returns false when neither has,
-// or when an entry is gone.
+// fill makes both sources stand on a key, if they have one left. It returns false when neither has.
 func (c *Cursor) fill() bool {
-	if c.fromBase.empty() && c.lo < c.hi && !c.fillBase() {
-		return false
+	if c.fromBase.empty() && c.lo < c.hi {
+		c.fillBase()
 	}
 	for c.fromTree.empty() && (len(c.places) > 0 || !c.ended) {
 		if len(c.places) == 0 {
 			c.loadLeaf()
-		} else if !c.fillTree() {
-			return false
+		} else {
+			c.fillTree()
 		}
 	}
 	return !c.fromBase.empty() || !c.fromTree.empty()
 }
 
-func (c *Cursor) fillBase() bool {
+func (c *Cursor) fillBase() {
 	f := &c.fromBase
-	n := min(int(c.hi-c.lo), lookAhead)
-	for i := range n {
-		f.ahead[i].serial = c.lo + uint32(i)
-		if c.reverse {
-			f.ahead[i].serial = c.hi - 1 - uint32(i)
-		}
-	}
+	n := min(int(c.hi-c.lo), c.width)
 	if c.reverse {
+		for i := range f.serials[:n] {
+			f.serials[i] = c.hi - 1 - uint32(i)
+		}
 		c.hi -= uint32(n)
 	} else {
+		for i := range f.serials[:n] {
+			f.serials[i] = c.lo + uint32(i)
+		}
 		c.lo += uint32(n)
 	}
-	return c.load(f, n)
+	c.resolve(f, n)
 }
 
-func (c *Cursor) fillTree() bool {
+func (c *Cursor) fillTree() {
 	f := &c.fromTree
-	n := min(len(c.places), lookAhead)
-	for i := range n {
-		place := c.places[i]
-		if c.reverse {
-			place = c.places[len(c.places)-1-i]
-		}
-		f.ahead[i].serial = c.leaf.serials[place]
-	}
+	n := min(len(c.places), c.width)
 	if c.reverse {
-		c.places = c.places[:len(c.places)-n]
+		rest := len(c.places) - n
+		for i, place := range c.places[rest:] {
+			f.serials[n-1-i] = c.leaf.serials[place]
+		}
+		c.places = c.places[:rest]
 	} else {
+		for i, place := range c.places[:n] {
+			f.serials[i] = c.leaf.serials[place]
+		}
 		c.places = c.places[n:]
 	}
-	return c.load(f, n)
+	c.resolve(f, n)
 }
 
-// load resolves the first n serials of a source, all offsets before all entries. It returns false
-// if an entry is gone.
-func (c *Cursor) load(f *source, n int) bool {
-	for i := range n {
-		f.ahead[i].off = c.o.offset(f.ahead[i].serial)
-	}
-	for i := range n {
-		k := &f.ahead[i]
-		if k.entry = c.s.t.arena.at(k.off); k.entry == nil && !c.reload(k) {
-			return false
-		}
-	}
-	for i := range n {
-		f.ahead[i].key = keyOf(f.ahead[i].entry)
-	}
+// resolve finds the entries of the first n serials of a source and asks for them.
+func (c *Cursor) resolve(f *source, n int) {
+	c.width = min(2*c.width, BlockSize)
+	c.o.offsets(f.serials[:n], f.offs[:n])
+	c.s.t.arena.ask(f.offs[:n], &c.wanted)
 	f.at, f.have = 0, n
-	return true
 }
 
-// reload resolves a candidate's serial anew: its entry, or its newest record, has moved.
-func (c *Cursor) reload(k *candidate) bool {
-	k.entry, k.off = c.o.entry(c.s.t, k.serial)
-	return k.entry != nil
-}
-
-// take removes the candidate that comes first. It stays valid until the next fill.
-func (c *Cursor) take() *candidate {
-	f := c.front()
-	f.at++
-	return &f.ahead[f.at-1]
-}
-
-// front is the source whose candidate comes first.
-func (c *Cursor) front() *source {
-	f, g := &c.fromBase, &c.fromTree
-	if f.empty() || !g.empty() && (g.ahead[g.at].key < f.ahead[f.at].key) != c.reverse {
-		return g
+// entry is the entry in front of a source; nil if it is gone.
+func (c *Cursor) entry(f *source) []uint64 {
+	e := c.s.t.arena.at(f.offs[f.at])
+	if e == nil { // it has moved
+		e, f.offs[f.at] = c.o.entry(c.s.t, f.serials[f.at])
 	}
-	return f
+	return e
+}
+
+// front is the source whose key comes first, and the key of the other, if that has one: where the
+// other has its turn. It is nil if an entry is gone.
+func (c *Cursor) front() (first *source, until string, bounded bool) {
+	f, g := &c.fromBase, &c.fromTree
+	switch {
+	case f.empty():
+		return g, "", false
+	case g.empty():
+		return f, "", false
+	}
+	a, b := c.entry(f), c.entry(g)
+	if a == nil || b == nil {
+		return nil, "", false
+	}
+	x, y := keyOf(a), keyOf(b)
+	if (x < y) != c.reverse {
+		return f, y, true
+	}
+	return g, x, true
 }
 
 // loadLeaf goes on to the next leaf and trims it to the range.

@@ -2,6 +2,7 @@ package memtable
 
 import (
 	"sync/atomic"
+	"unsafe"
 )
 
 // An offset names a word of the arena: the segment's number above, the word inside it below. Only
@@ -76,6 +77,21 @@ func (a *arena) at(off uint64) []uint64 {
 		return nil
 	}
 	return g.words[off&a.low:]
+}
+
+// ask has the processor bring the beginnings of some entries near, without waiting for them: the
+// head, a key of common length and the record after it. places is room for their addresses.
+func (a *arena) ask(offs []uint64, places *[BlockSize]uintptr) {
+	d := a.dir.Load()
+	n := 0
+	for _, off := range offs {
+		number := off >> (a.shift & 63)
+		if g := d.slots[number&d.mask].Load(); g != nil && g.number == number {
+			places[n] = uintptr(unsafe.Pointer(&g.words[off&a.low]))
+			n++
+		}
+	}
+	prefetch(places, n)
 }
 
 func (a *arena) segment(off uint64) *segment {

@@ -43,6 +43,19 @@ func (s *serials) offset(serial uint32) uint64 {
 	return off
 }
 
+// offsets is offset for many serials at once.
+func (s *serials) offsets(serials []uint32, offs []uint64) {
+	dir := *s.dir.Load()
+	for i, serial := range serials {
+		chunk, at := s.place(serial)
+		off := atomic.LoadUint64(&dir[chunk][at])
+		if off&freeSerial != 0 {
+			off = 0
+		}
+		offs[i] = off
+	}
+}
+
 // set leads a serial to an entry. Writer.
 func (s *serials) set(serial uint32, off uint64) {
 	chunk, i := s.place(serial)

@@ -225,6 +225,9 @@ func DecodeValue(b []byte) (Value, error) {
 // under a checksum since: whether a String is valid UTF-8 is not looked at again, which is half the
 // cost.
 func DecodeStored(b []byte) (Value, error) {
+	if len(b) > 1 && b[0] == majorText|24 && int(b[1]) == len(b)-2 && b[1] >= 24 {
+		return Value{kind: KindString, data: aliasString(b[2:])}, nil // most texts
+	}
 	if len(b) > 0 && b[0]&majorMask == majorText {
 		arg, next, ok := readHead(b, 0)
 		if ok && arg == uint64(len(b)-next) && arg <= MaxValueSize {

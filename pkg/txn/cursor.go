@@ -50,7 +50,11 @@ type Cursor struct {
 	key   string
 	rec   *backend.Record // what is shown, if it is of the snapshot and not in the block
 	entry Entry           // or of the transaction itself
-	err   error
+
+	one      [1]string // what Some returns if nothing was read ahead
+	oneValue [1][]byte
+
+	err error
 }
 
 // contextEvery is how many keys a cursor walks between two looks at its context.
@@ -91,7 +95,7 @@ func (s Scope) Scan(ctx context.Context, p codec.Primitive, r Range) *Cursor {
 }
 
 // Scans read ahead, a little at first.
-const firstBlock = 8
+const firstBlock = 16
 
 var blocks = sync.Pool{New: func() any { return new(backend.Block) }}
 
@@ -158,6 +162,27 @@ func (c *Cursor) Next() bool {
 	}
 	return false
 }
+
+// Some moves on over some keys at once and returns them with their values: one, or what was read
+// ahead, but at most most, which is at least 1. The last one is then the one under the cursor. It
+// returns none when Next would be false. The slices are good until the cursor is used again; what
+// they hold is not touched any more. Over says, behind the first, whether the rest still counts.
+func (c *Cursor) Some(most int) (keys []string, values [][]byte) {
+	if !c.Next() {
+		return nil, nil
+	}
+	if c.at >= c.have {
+		c.one, c.oneValue = [1]string{c.key}, [1][]byte{c.Value()}
+		return c.one[:], c.oneValue[:]
+	}
+	from, to := c.at, c.at+min(c.have-c.at, most)
+	c.at = to - 1
+	c.key = c.block.Keys[c.at]
+	return c.block.Keys[from:to], c.block.Values[from:to]
+}
+
+// Over reports whether the view that the cursor reads in has ended.
+func (c *Cursor) Over() bool { return c.s.tx == nil && c.s.view.ended.Load() }
 
 // nextInBlock is Next for what can be read ahead.
 func (c *Cursor) nextInBlock() bool {

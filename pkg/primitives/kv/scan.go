@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"strings"
 
 	"github.com/inmem-db/inmem/pkg/codec"
@@ -72,14 +73,19 @@ func (k KV) Scan(ctx context.Context, o ScanOptions) iter.Seq2[Pair, error] {
 	return func(yield func(Pair, error) bool) {
 		w := k.walk(ctx, "scan", &o)
 		defer w.close()
-		for w.next() {
-			v, err := codec.DecodeStored(w.c.Value())
-			if err != nil {
-				yield(Pair{}, k.wrap("scan", w.key(), err))
-				return
-			}
-			if !yield(Pair{Key: w.key(), Value: v}, nil) {
-				return
+		for w.some() {
+			for i, key := range w.keys {
+				if i > 0 && w.over(i) {
+					break
+				}
+				v, err := codec.DecodeStored(w.values[i])
+				if err != nil {
+					yield(Pair{}, k.wrap("scan", key[len(k.space):], err))
+					return
+				}
+				if !yield(Pair{Key: key[len(k.space):], Value: v}, nil) {
+					return
+				}
 			}
 		}
 		if w.err != nil {
@@ -93,9 +99,14 @@ func (k KV) List(ctx context.Context, o ScanOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		w := k.walk(ctx, "list", &o)
 		defer w.close()
-		for w.next() {
-			if !yield(w.key(), nil) {
-				return
+		for w.some() {
+			for i, key := range w.keys {
+				if i > 0 && w.over(i) {
+					break
+				}
+				if !yield(key[len(k.space):], nil) {
+					return
+				}
 			}
 		}
 		if w.err != nil {
@@ -108,8 +119,8 @@ func (k KV) List(ctx context.Context, o ScanOptions) iter.Seq2[string, error] {
 func (k KV) Count(ctx context.Context, o ScanOptions) (n int, err error) {
 	w := k.walk(ctx, "count", &o)
 	defer w.close()
-	for w.next() {
-		n++
+	for w.some() {
+		n += len(w.keys)
 	}
 	if w.err != nil {
 		return 0, w.err
@@ -122,14 +133,16 @@ type walk struct {
 	k          KV
 	op, prefix string      // for errors
 	c          *txn.Cursor // nil: nothing is selected
-	left       int         // how many more keys may be shown; negative: any number
-	err        error       // why it ended, if not because there is nothing left
+	left       int         // how many more keys may be shown
+	keys       []string    // those that come next, as they lie in the store
+	values     [][]byte
+	err        error // why it ended, if not because there is nothing left
 }
 
 func (k KV) walk(ctx context.Context, op string, o *ScanOptions) walk {
 	w := walk{k: k, op: op, prefix: o.Prefix, left: o.Limit}
 	if o.Limit == 0 {
-		w.left = -1
+		w.left = math.MaxInt
 	}
 	r, err := o.keys()
 	if err != nil {
@@ -142,12 +155,14 @@ func (k KV) walk(ctx context.Context, op string, o *ScanOptions) walk {
 	return w
 }
 
-func (w *walk) next() bool {
+// some moves on to the keys that follow: at least one, as many as there are at hand.
+func (w *walk) some() bool {
 	if w.c == nil || w.left == 0 {
 		return false
 	}
-	w.left--
-	if w.c.Next() {
+	w.keys, w.values = w.c.Some(w.left)
+	w.left -= len(w.keys)
+	if len(w.keys) > 0 {
 		return true
 	}
 	if err := w.c.Err(); err != nil {
@@ -156,8 +171,15 @@ func (w *walk) next() bool {
 	return false
 }
 
-// key is the key under the walk, as the user wrote it.
-func (w *walk) key() string { return w.c.Key()[len(w.k.space):] }
+// over reports whether the view has ended before key i of those that were moved on to: it and what
+// follows are not shown, and some says why.
+func (w *walk) over(i int) bool {
+	if !w.c.Over() {
+		return false
+	}
+	w.left += len(w.keys) - i
+	return true
+}
 
 func (w *walk) close() {
 	if w.c != nil {
