@@ -31,15 +31,17 @@ var faultKinds = []kind{
 		d := a.draws()
 		f := one(d, failures...)
 		n := 1 + d.below(f.within)
+		if e.disk.arm(f.kinds, n, f.err) { // behind the last action: the database may be unusable
+			e.tell("%v: something has failed already", a)
+			e.broken(a)
+			return
+		}
 		e.tell("%v: %s %d from now on fails", a, f.name, n)
-		e.disk.arm(f.kinds, n, f.err)
 	}},
 	{"disk-works", 2, func(e *episode, a Action) {
-		if e.disk.hasFired() { // it may be unusable by now, or soon
+		if e.disk.disarm() { // it may be unusable by now, or soon
 			e.tell("%v: the disk works again", a)
 			e.broken(a)
-		} else {
-			e.disk.disarm()
 		}
 	}},
 	{"disk-full", 1, func(e *episode, a Action) {

@@ -41,11 +41,15 @@ type disk struct {
 
 func newDisk(raw *disktest.Disk) *disk { return &disk{FS: raw, raw: raw} }
 
-// arm makes the n-th operation of these kinds fail, once.
-func (d *disk) arm(kinds, n int, err error) {
+// arm makes the n-th operation of these kinds fail, once; unless another has failed already, which it
+// says.
+func (d *disk) arm(kinds, n int, err error) (fired bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.kinds, d.countdown, d.err, d.fired = kinds, n, err, false
+	if !d.fired {
+		d.kinds, d.countdown, d.err = kinds, n, err
+	}
+	return d.fired
 }
 
 // disarm makes everything work again, and says whether something has failed.
