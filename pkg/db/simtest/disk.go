@@ -41,8 +41,8 @@ type disk struct {
 
 func newDisk(raw *disktest.Disk) *disk { return &disk{FS: raw, raw: raw} }
 
-// arm makes the n-th operation of these kinds fail, once; unless another has failed already, which it
-// says.
+// arm makes the n-th operation of these kinds fail, once. It does nothing if another one has failed
+// already, and says so.
 func (d *disk) arm(kinds, n int, err error) (fired bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
