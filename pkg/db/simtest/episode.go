@@ -192,8 +192,23 @@ func (e *episode) look(a Action, what string, ask func(s *side) string) (said st
 		e.count.Faults["failed read, answered with an error"]++
 		return got
 	}
+	if e.tooOld(a, what, got) {
+		return got
+	}
 	want := ask(e.model)
 	return e.same(a, what, got, want)
+}
+
+// tooOld notices that a client's transaction was ended because it held more in memory than the
+// budget allows. When that is depends on how fast the engine hands over: the model goes along.
+func (e *episode) tooOld(a Action, what, got string) bool {
+	if !strings.Contains(got, "too old") || e.engine.Stats().TooOld == 0 {
+		return false
+	}
+	e.tell("%v: %s -> %s", a, what, got)
+	e.count.Faults["transaction ended for lack of memory"]++
+	e.drop(a.Client)
+	return true
 }
 
 // same compares two answers.
@@ -236,6 +251,8 @@ func (e *episode) do(a Action, what string, act func(s *side) string) (said stri
 		e.tell("  in the model: %s", act(e.model)) // a part of it took place
 		e.survey()
 		e.broken(a)
+		return got
+	case e.real.db.Version() == before && e.tooOld(a, what, got):
 		return got
 	}
 	return e.same(a, what, got, act(e.model))
