@@ -194,8 +194,8 @@ func hashFiles(t testing.TB, dir string) map[string][sha256.Size]byte {
 	return all
 }
 
-// filesAtRest is hashFiles when nothing changes any more: what compactions there are to be made after
-// an open is done.
+// filesAtRest is hashFiles when nothing changes any more: when the compactions that an open leaves to
+// be made are done.
 func filesAtRest(t testing.TB, dir string) map[string][sha256.Size]byte {
 	t.Helper()
 	const rest = 2 * time.Second // far longer than the database watches itself before it compacts
