@@ -194,11 +194,11 @@ func hashFiles(t testing.TB, dir string) map[string][sha256.Size]byte {
 	return all
 }
 
-// filesAtRest is hashFiles when nothing changes any more: when the compactions that an open leaves to
-// be made are done.
+// filesAtRest is hashFiles when nothing changes any more: when the compactions that an open leaves
+// to be made are done.
 func filesAtRest(t testing.TB, dir string) map[string][sha256.Size]byte {
 	t.Helper()
-	const rest = 2 * time.Second // far longer than the database watches itself before it compacts
+	const rest = 2 * time.Second // far longer than it waits for quiet before it compacts
 	last, since := hashFiles(t, dir), time.Now()
 	for time.Since(since) < rest {
 		time.Sleep(rest / 20)
