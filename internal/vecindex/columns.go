@@ -149,7 +149,7 @@ func (c *content) fill(ctx context.Context, made map[string]*column) error {
 		if died == alive && !c.owner.key.own {
 			continue
 		}
-		r, err := c.owner.read(ctx, rows.ID(slot), born)
+		r, err := c.owner.rowOf(ctx, rows.ID(slot), born)
 		if errors.Is(err, backend.ErrPruned) || err == nil && r.Version != born {
 			continue // retention has removed the row, so that no view sees it any more
 		}

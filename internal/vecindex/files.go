@@ -24,8 +24,9 @@ import (
 // and how many commits of the scope it includes. Own rows of forks and frozen indexes have none.
 //
 // A file is believed only where the store says the same: the scope had as many commits at its
-// version, the last of them made it, and its living rows, each with the version of its birth, are
-// those that a scan finds (proof.go); the same scan brings the vectors, which are not in the file.
+// version, the last of them made it, at the same time to the nanosecond, which no other database
+// and no other past has; and its living rows, each with the version of its birth, are those that a
+// scan finds (proof.go); the same scan brings the vectors, which are not in the file.
 // It is only written when its version is durable, so that no crash takes back a commit that it
 // includes. Whatever does not fit makes the index load the rows, as if there were no file.
 
@@ -52,6 +53,7 @@ type fileHeader struct {
 	Base        int64  `inmem:"base"`
 	Version     int64  `inmem:"version"`
 	Commits     int64  `inmem:"commits"` // of the scope, at Version
+	Time        int64  `inmem:"time"`    // of the last of these
 	Live        int64  `inmem:"live"`
 	Slots       int64  `inmem:"slots"`
 }
@@ -151,7 +153,12 @@ func (x *index) readFile(ctx context.Context, in io.Reader, at uint64) (*content
 	if err != nil {
 		return nil, err
 	}
-	if extent.Count != uint64(h.Commits) || max(extent.Last, uint64(h.Base)) != version {
+	time, err := x.b.CommitTime(ctx, extent.Last)
+	if err != nil {
+		return nil, err
+	}
+	if extent.Count != uint64(h.Commits) || max(extent.Last, uint64(h.Base)) != version ||
+		time != h.Time {
 		return nil, errStale
 	}
 	rows, included, err := vector.ReadSnapshot(in, x.vectorConfig())
@@ -232,12 +239,16 @@ func (x *index) freeze(ctx context.Context) (*content, *indexFile, error) {
 			codec.ErrCorrupt, x.key.scope, extent.Count, c.version.Load(), c.next-1)
 	}
 	rows, version := c.rows.Load(), max(extent.Last, c.base)
+	time, err := x.b.CommitTime(ctx, extent.Last)
+	if err != nil {
+		return nil, nil, err
+	}
 	return c, &indexFile{
 		last: extent.Last, done: c.done(),
 		header: fileHeader{
 			Scope: int64(x.key.scope), Record: x.scope.Record, Prefix: []byte(x.key.prefix),
 			Incarnation: int64(x.key.incarnation), Base: int64(c.base),
-			Version: int64(version), Commits: int64(extent.Count),
+			Version: int64(version), Commits: int64(extent.Count), Time: time,
 			Live: int64(rows.Live()), Slots: int64(rows.Slots()),
 		},
 		snapshot: rows.Snapshot(version),

@@ -29,8 +29,10 @@ func (w *world) reopenModel() {
 }
 
 // filed is a world with one collection that has a file.
-func filed(t testing.TB) (*world, *backend.Scope) {
-	w := newWorld(t, newModel())
+func filed(t testing.TB) (*world, *backend.Scope) { return filedIn(t, newModel()) }
+
+func filedIn(t testing.TB, b backend.Backend) (*world, *backend.Scope) {
+	w := newWorld(t, b)
 	w.kind, w.least = vector.KindGraph, 1
 	w.open(w.b)
 	s := w.scope()
@@ -159,6 +161,25 @@ func TestForgedFile(t *testing.T) {
 	}
 }
 
+// unproven is the index of a collection that was just read from its file. The test is the worker.
+func (w *world) unproven(s *backend.Scope) *index {
+	w.Helper()
+	w.m.mu.Lock()
+	w.m.working = make(chan struct{})
+	w.m.mu.Unlock()
+	w.Cleanup(func() {
+		w.m.mu.Lock()
+		defer w.m.mu.Unlock()
+		w.m.working = nil
+	})
+	w.check(s, w.b.Published(), someQuery)
+	x, err := w.m.index(indexKey{scope: s.Number, prefix: w.collection(s).Prefix,
+		incarnation: w.incarnation}, nil, s, 0)
+	require.NoError(w, err)
+	require.NotNil(w, x.unproven.Load())
+	return x
+}
+
 // Before a file was held against the rows, no search returns a row that is not there, and all find
 // what was written since; then its vectors are in memory. A file that misses a row, which nobody
 // writes, is found out behind the searches, and removed.
@@ -168,12 +189,7 @@ func TestProof(t *testing.T) {
 	reopened := func() *index {
 		w.reopenModel()
 		s = again(s)
-		w.m.mu.Lock()
-		w.m.working = make(chan struct{}) // the worker of this test
-		w.m.mu.Unlock()
-		w.check(s, w.b.Published(), someQuery)
-		x, err := w.m.index(k, nil, s, 0)
-		require.NoError(t, err)
+		x := w.unproven(s)
 		c := x.content.Load()
 		c.proof = proof{at: c.version.Load(), after: k.prefix} // what dies after that is right
 		w.commit(w.put(s, "new", codec.Null(), 0, 1, 0, 1), w.random(rand.New(rand.NewSource(1)), s,
@@ -243,6 +259,7 @@ func TestFileThatDoesNotFit(t *testing.T) {
 	require.NoError(t, err)
 	for _, change := range []func(*fileHeader){
 		func(h *fileHeader) { h.Commits-- }, func(h *fileHeader) { h.Version++ },
+		func(h *fileHeader) { h.Time++ },
 		func(h *fileHeader) { h.Live++ }, func(h *fileHeader) { h.Record = "x" },
 		func(h *fileHeader) { h.Incarnation++ }, func(h *fileHeader) { h.Version = 1 << 40 },
 	} {

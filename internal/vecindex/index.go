@@ -272,3 +272,17 @@ func (x *index) pulled(c *content, version uint64) {
 func (x *index) read(ctx context.Context, id string, at uint64) (backend.Record, error) {
 	return x.b.Get(ctx, x.scope, codec.Vectors, x.key.prefix+id, at)
 }
+
+// rowOf reads the row of a slot. One from before the horizon is read at the horizon: if anybody may
+// see it, it is the newest there. Else that answers backend.ErrPruned.
+func (x *index) rowOf(ctx context.Context, id string, born uint64) (backend.Record, error) {
+	r, err := x.read(ctx, id, born)
+	var below *backend.PrunedError
+	for at := born; errors.As(err, &below) && below.Earliest > at; {
+		at = below.Earliest
+		if r, err = x.read(ctx, id, at); err == nil && r.Version != born {
+			return r, below
+		}
+	}
+	return r, err
+}

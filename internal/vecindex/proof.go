@@ -40,7 +40,7 @@ func (x *index) fetch(id string, born uint64, dst []float32) error {
 			return err
 		}
 	}
-	r, err := x.read(ctx, id, born)
+	r, err := x.rowOf(ctx, id, born)
 	if err != nil {
 		return err
 	}
@@ -109,13 +109,33 @@ func (c *content) gone(ctx context.Context) error {
 // are dropped.
 func (x *index) prove(ctx context.Context, c *content) error {
 	done, err := c.proveSome(ctx, &c.proof)
-	if errors.Is(err, errStale) {
+	switch {
+	case errors.Is(err, errStale):
 		return x.disown(ctx, c)
-	}
-	if err == nil && done {
-		x.unproven.Store(nil)
+	case errors.Is(err, backend.ErrPruned):
+		return x.proveAnew(ctx, c)
+	case err == nil && done:
+		x.unproven.CompareAndSwap(c, nil)
 	}
 	x.resize(c)
+	return err
+}
+
+// proveAnew begins again with rows of today: those of then are no longer kept.
+func (x *index) proveAnew(ctx context.Context, c *content) error {
+	if !x.enter(ctx) {
+		return ctx.Err()
+	}
+	defer x.leave()
+	c.proof = proof{}
+	if x.content.Load() != c {
+		return nil
+	}
+	err := x.pull(ctx, c)
+	if errors.Is(err, backend.ErrPruned) {
+		x.drop(c)
+		return nil
+	}
 	return err
 }
 
@@ -125,10 +145,6 @@ func (c *content) proveSome(ctx context.Context, p *proof) (done bool, err error
 		*p = proof{at: c.version.Load(), after: c.owner.key.prefix}
 	}
 	done, err = c.proveRows(ctx, p)
-	if errors.Is(err, backend.ErrPruned) && p.at < c.version.Load() {
-		*p = proof{} // rows as they were then are no longer kept
-		return false, nil
-	}
 	if err == nil && done && c.seenAt(p.at) != p.found {
 		err = errStale
 	}
