@@ -22,10 +22,10 @@ CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...
 
 .PHONY: help test soak race invariants fuzz crash sim kill citizens corruption isolation sabotage lint staticcheck api \
-	api-update bench bench-peers bench-compare bench-guard bench-profile cover cross docs screenshots fmt tools ci
+	api-update bench bench-peers bench-compare bench-guard bench-profile cover cross test-arm64 docs screenshots fmt tools ci
 
 help: ## this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## all tests, as in the README
 	$(GO) test ./...
@@ -112,6 +112,9 @@ cover: ## statement coverage of the library by all tests, details in cover.out
 
 cross: ## build and vet for linux/arm64, darwin/arm64 and windows/amd64
 	internal/tools/cross.sh
+
+test-arm64: ## tests of pkg/vector for arm64, emulated: all kernels; needs qemu-aarch64 (qemu-user)
+	internal/tools/arm64.sh
 
 docs: ## docs/cli.md, from the commands
 	$(GO) run ./cmd/inmem manual > docs/cli.md.new && mv docs/cli.md.new docs/cli.md

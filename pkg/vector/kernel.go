@@ -40,9 +40,9 @@ func DotInt8(a, b []int8) int32 { return kernel.DotInt8(a, b) }
 func DotInt84(q, a, b, c, d []int8) (r [4]int32) { return kernel.DotInt84(q, a, b, c, d) }
 
 // Kernels names the loops that this process uses: "portable", or what the CPU offers beyond it
-// ("avx2", "avx512", "avx512vnni" on amd64; elsewhere there is nothing beyond it yet). The
-// environment variable INMEM_KERNELS forces one, read once at the start of the process; a name that
-// is unknown, or a level that this CPU does not have, is ignored.
+// ("avx2", "avx512", "avx512vnni" on amd64, "neon", "neondotprod" on arm64; elsewhere there is
+// nothing beyond it). The environment variable INMEM_KERNELS forces one, read once at the start of
+// the process; a name that is unknown, or a level that this CPU does not have, is ignored.
 func Kernels() string { return kernel.Level() }
 
 // Normalize writes src, scaled to length 1, to dst and returns the length that src had. The two

@@ -117,11 +117,6 @@ func DotInt84(q, a, b, c, d []int8) (r [4]int32) {
 	return dotInt84Portable(q, a, b, c, d)
 }
 
-// four is the check of rows before assembly, which looks at the length of the query only.
-func four[T any](n int, a, b, c, d []T) (_, _, _, _ []T) {
-	return a[:n:len(a)], b[:n:len(b)], c[:n:len(c)], d[:n:len(d)]
-}
-
 // All of them read n elements of each row and, the ones for four rows, write r.
 
 //go:noescape

@@ -157,9 +157,17 @@ func TestNaNAndInfinityArrive(t *testing.T) {
 				row[at] = inf
 				require.Equal(t, inf, Dot(ones, row), "length %d at %d", n, at)
 				require.Equal(t, inf, SquaredL2(ones, row), "length %d at %d", n, at)
-				require.Equal(t, [4]float32{float32(n), inf, float32(n), float32(n)},
-					Dot4(ones, ones, row, ones, ones))
-				require.Equal(t, [4]float32{0, 0, 0, inf}, SquaredL24(ones, ones, ones, ones, row))
+				require.Equal(t, inf, Dot(row, ones), "length %d at %d", n, at)
+				require.Equal(t, [4]float32{inf, inf, inf, inf}, Dot4(row, ones, ones, ones, ones))
+				for i := range 4 { // it stays in its row
+					x, dots, squares := [4][]float32{ones, ones, ones, ones}, [4]float32{}, [4]float32{}
+					for j := range dots {
+						dots[j] = float32(n)
+					}
+					x[i], dots[i], squares[i] = row, inf, inf
+					require.Equal(t, dots, Dot4(ones, x[0], x[1], x[2], x[3]))
+					require.Equal(t, squares, SquaredL24(ones, x[0], x[1], x[2], x[3]))
+				}
 
 				row[at] = nan
 				require.True(t, math.IsNaN(float64(Dot(ones, row))), "length %d at %d", n, at)
