@@ -1,6 +1,7 @@
 package memtable
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -66,6 +67,8 @@ func TestBlocks(t *testing.T) {
 					r.Expiry = 1 << 60
 				case i%50 == 9:
 					r = Record{Version: v, Stamp: v, Deleted: true}
+				case i%50 == 11: // its length is a word of its own
+					r.Value = bytes.Repeat(r.Value, longLen+i)
 				}
 				s.Apply('k', fmt.Sprintf("%03d", k), r)
 			}
@@ -111,6 +114,33 @@ func TestEvictionOvertakesBlocks(t *testing.T) {
 		c.NextBlock(&b, 10)
 		require.Equal(t, 10, b.Len)
 		entries, _ := tb.Evict(60, 1)
+		require.Positive(t, entries)
+		c.NextBlock(&b, 10)
+		require.Zero(t, b.Len)
+		require.False(t, c.Next())
+		require.True(t, c.Partial())
+	}
+}
+
+// A block says nothing either when what was evicted is not in it: the serials that were freed may
+// lead to other keys by now.
+func TestEvictionElsewhereEndsBlocks(t *testing.T) {
+	for _, reverse := range []bool{false, true} {
+		tb := New(Options{SegmentSize: minSegmentSize})
+		s := tb.NewScope(1, true)
+		for i := range 60 {
+			key := i // so that the oldest keys, which go first, come last
+			if !reverse {
+				key = 59 - i
+			}
+			s.Apply('k', fmt.Sprintf("%02d", key), Record{Version: uint64(i + 1),
+				Stamp: uint64(i + 1), Value: make([]byte, 200)})
+		}
+		c := s.Scan('k', "", "", reverse, 60)
+		var b Block
+		c.NextBlock(&b, 10)
+		require.Equal(t, 10, b.Len)
+		entries, _ := tb.Evict(20, 1)
 		require.Positive(t, entries)
 		c.NextBlock(&b, 10)
 		require.Zero(t, b.Len)

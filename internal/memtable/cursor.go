@@ -129,10 +129,11 @@ func (c *Cursor) Next() bool {
 		if f == nil {
 			break
 		}
-		e, off, serial := c.entry(f), f.offs[f.at], f.serials[f.at]
+		e := c.entry(f) // may change the offset
 		if e == nil {
 			break
 		}
+		off, serial := f.offs[f.at], f.serials[f.at]
 		f.at++
 		if v, value, ok := c.s.t.arena.plain(e, off, c.at); ok && c.s.Complete() {
 			c.key, c.ref = keyOf(e), Ref(off)
