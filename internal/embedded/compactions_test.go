@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -117,11 +118,18 @@ func TestCompactionsWaitForService(t *testing.T) {
 // fakeLoad is how busy the store is.
 type fakeLoad struct {
 	bytes, each atomic.Uint64 // written, and what is added whenever somebody asks
+	calm        atomic.Int64  // how many times nothing is added
 	sublevels   atomic.Int64
 }
 
-func (l *fakeLoad) written() uint64 { return l.bytes.Add(l.each.Load()) }
-func (l *fakeLoad) depth() int      { return int(l.sublevels.Load()) }
+func (l *fakeLoad) written() uint64 {
+	if l.calm.Add(-1) >= 0 {
+		return l.bytes.Load()
+	}
+	return l.bytes.Add(l.each.Load())
+}
+
+func (l *fakeLoad) depth() int { return int(l.sublevels.Load()) }
 
 // underLoad is a store that serves and is written to.
 func underLoad() (*fakeStore, *fakeLoad) {
@@ -166,6 +174,53 @@ func TestCompactionsOfAQuietStore(t *testing.T) {
 	s.c.Unregister()
 }
 
+// That a store was quiet counts for one compaction: then it is looked at again.
+func TestCompactionsOfAStoreThatWasQuiet(t *testing.T) {
+	s, l := underLoad()
+	l.calm.Store(2) // when the timer is set, and when it comes
+	for range 3 {
+		s.want()
+	}
+	require.Eventually(t, func() bool { return s.finished() == 1 }, 10*time.Second, time.Millisecond)
+	for range 3 {
+		s.c.look()
+	}
+	require.Equal(t, 1, s.begun())
+	s.c.Unregister()
+}
+
+// Unregister returns when nothing of the store is called any more, and nothing will be.
+func TestUnregisterWaitsForWhoGrants(t *testing.T) {
+	s, _ := underLoad()
+	s.want() // sets the timer
+	s.mu.Lock()
+	go s.c.look()
+	require.Eventually(t, func() bool {
+		s.c.mu.Lock()
+		defer s.c.mu.Unlock()
+		return s.c.granting
+	}, 10*time.Second, time.Millisecond)
+	done := make(chan struct{})
+	go func() {
+		s.c.Unregister()
+		close(done)
+	}()
+	select {
+	case <-done:
+		t.Error("the store is still being called")
+	case <-time.After(20 * time.Millisecond):
+	}
+	s.mu.Unlock()
+	<-done
+
+	s, _ = underLoad()
+	s.want()
+	s.c.Unregister()
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	require.True(t, s.c.timer == nil || !s.c.timer.Stop(), "the timer goes on")
+}
+
 // Who waits for a compaction of his own gets it, and those before it, under any load.
 func TestHurriedCompactions(t *testing.T) {
 	s, _ := underLoad()
@@ -181,4 +236,31 @@ func TestHurriedCompactions(t *testing.T) {
 	s.c.look()
 	require.Equal(t, 2, s.begun())
 	s.c.Unregister()
+}
+
+// Reclaim does not wait for level 0 to become deep, nor for the load to end.
+func TestReclaimIsNotPutOff(t *testing.T) {
+	db := mustOpen(t, pruningOptions())
+	h := live(t, db, 1, 300)
+	_, err := db.Prune(ctx, h.scope, allOf(h.last))
+	require.NoError(t, err)
+	over, idle := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(idle)
+		for {
+			select {
+			case <-over:
+				return
+			case <-time.After(time.Millisecond):
+				db.counters.bytesLogged.Add(quietBytes)
+			}
+		}
+	}()
+	short, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	_, err = db.Reclaim(short)
+	close(over)
+	<-idle
+	require.NoError(t, err)
+	require.Less(t, db.depth(), worthDepth)
 }

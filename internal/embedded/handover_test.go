@@ -184,6 +184,39 @@ func TestQueueHasRoomWhenItIsTaken(t *testing.T) {
 	requireTail(t, db)
 }
 
+// Who waits for room is not forgotten: not if who is pushing had taken his load before, and not
+// after a fault.
+func TestWaitersForRoomAreNotForgotten(t *testing.T) {
+	for _, failing := range []bool{false, true} {
+		db, s := reopened(t, idleHandover)
+		h := db.handover
+		h.pushing.Lock()
+		for i := 0; h.full() == nil; i++ {
+			commit(t, db, put(s, fmt.Sprint("key-", i), "a value of some length, to fill the queue"))
+		}
+		done := make(chan error)
+		go func() {
+			_, err := db.Commit(ctx, &backend.Request{Writes: []backend.Write{put(s, "late", "1")}})
+			done <- err
+		}()
+		require.Eventually(t, func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.room != nil
+		}, 10*time.Second, time.Millisecond)
+		if failing {
+			db.setFault("log", syscall.EIO)
+			require.ErrorIs(t, <-done, backend.ErrStorage)
+			h.pushing.Unlock()
+			require.ErrorIs(t, db.Close(), backend.ErrStorage)
+			continue
+		}
+		time.Sleep(10 * time.Millisecond) // he looks whether somebody pushes
+		h.pushing.Unlock()
+		require.NoError(t, <-done)
+	}
+}
+
 // A sync covers what was queued before it, by itself, by Flush, or for a commit that asks for it;
 // so does Close.
 func TestQueuedCommitsAreSynced(t *testing.T) {

@@ -400,6 +400,10 @@ func (p *prune) writeLocked() error {
 
 // finish notes that nothing is left below the horizons.
 func (p *prune) finish(ctx context.Context) error {
+	if !p.db.commitGate.TryRLock() { // Close must not take the store away meanwhile
+		return backend.ErrClosed
+	}
+	defer p.db.commitGate.RUnlock()
 	done := *p.after
 	done.pending = false
 	p.after = &done

@@ -238,3 +238,17 @@ func TestPruneWritesNothingBehindADeletion(t *testing.T) {
 	require.ErrorIs(t, p.discard(ctx, doomed), backend.ErrScopeGone)
 	require.Zero(t, remainsOf(t, db, s).keys)
 }
+
+// The last step of a Prune writes to the store, so Close keeps it out, or waits for it.
+func TestFinishIsKeptFromClose(t *testing.T) {
+	db := mustOpen(t, pruningOptions())
+	s := newScope(t, db, 1)
+	after := newHorizons(codec.HorizonRecord{Pending: true})
+	p := &prune{db: db, scope: s, after: after}
+	db.commitGate.Lock()
+	require.ErrorIs(t, p.finish(ctx), backend.ErrClosed)
+	db.commitGate.Unlock()
+	require.Same(t, after, p.after)
+	require.NoError(t, p.finish(ctx))
+	require.False(t, p.after.pending)
+}
