@@ -75,14 +75,22 @@ func (c *compactions) Register(_ int, db pebble.DBForCompaction) { c.db = db }
 // Unregister implements pebble.CompactionScheduler: when it returns nothing of the store is called
 // any more.
 func (c *compactions) Unregister() {
+	c.end()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.granting {
+		c.idle.Wait()
+	}
+}
+
+// end lets no compaction begin any more. It waits for nothing: a store that is stuck need not
+// answer.
+func (c *compactions) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
 	if c.timer != nil {
 		c.timer.Stop()
-	}
-	for c.granting {
-		c.idle.Wait()
 	}
 }
 

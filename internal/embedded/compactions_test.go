@@ -4,11 +4,14 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/stretchr/testify/require"
+
+	"github.com/inmem-db/inmem/internal/backend"
 )
 
 // fakeStore stands for the part of Pebble that asks for compactions, with Pebble's lock and its
@@ -227,6 +230,7 @@ func TestHurriedCompactions(t *testing.T) {
 	s.want()
 	require.Zero(t, s.begun())
 	require.NoError(t, s.c.hurried(func() error {
+		require.Equal(t, 1, s.begun()) // the one that waited, without a look
 		s.want()
 		require.Eventually(t, func() bool { return s.finished() == 2 }, 10*time.Second,
 			time.Millisecond)
@@ -235,6 +239,14 @@ func TestHurriedCompactions(t *testing.T) {
 	s.want()
 	s.c.look()
 	require.Equal(t, 2, s.begun())
+	s.c.Unregister()
+
+	s, _ = underLoad()
+	require.NoError(t, s.c.hurried(func() error {
+		s.want()
+		require.Equal(t, 1, s.begun()) // what is asked for meanwhile, too
+		return nil
+	}))
 	s.c.Unregister()
 }
 
@@ -263,4 +275,17 @@ func TestReclaimIsNotPutOff(t *testing.T) {
 	<-idle
 	require.NoError(t, err)
 	require.Less(t, db.depth(), worthDepth)
+}
+
+// A store that is stuck cannot be closed; but no compaction begins in it any more, for its
+// directory may be another's by now.
+func TestStuckStoreCompactsNothing(t *testing.T) {
+	db, err := Open(ctx, memOptions())
+	require.NoError(t, err)
+	db.fault.stick()
+	db.setFault("store", syscall.EIO)
+	require.ErrorIs(t, db.Close(), backend.ErrStorage)
+	db.compactions.mu.Lock()
+	defer db.compactions.mu.Unlock()
+	require.True(t, db.compactions.closed)
 }

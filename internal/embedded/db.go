@@ -179,6 +179,7 @@ func (d *DB) flushTables() error {
 
 // closeStore gives back what Open acquired.
 func (d *DB) closeStore() error {
+	d.compactions.end() // also of a store that is left as it is
 	// A store that is stuck is left as it is: it holds memory and descriptors, and can do nothing.
 	closed := make(chan error, 1)
 	go func() {
