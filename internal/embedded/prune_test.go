@@ -252,3 +252,25 @@ func TestFinishIsKeptFromClose(t *testing.T) {
 	require.NoError(t, p.finish(ctx))
 	require.False(t, p.after.pending)
 }
+
+// What a Prune does with the commit lock it does not do to a scope that was deleted, or whose state
+// was replaced, since it looked.
+func TestPruneLooksAtTheScopeUnderTheLock(t *testing.T) {
+	db := mustOpen(t, pruningOptions())
+	p := &prune{db: db, scope: newScope(t, db, 1)}
+	never := func(*scopeState) error {
+		t.Error("called")
+		return nil
+	}
+	st := &scopeState{}
+	st.phase.Store(scopeGone)
+	called, err := p.whileIn(st, never)
+	require.False(t, called)
+	require.ErrorIs(t, err, backend.ErrScopeGone)
+
+	st = &scopeState{}
+	st.retired.Store(true)
+	called, err = p.whileIn(st, never)
+	require.False(t, called)
+	require.NoError(t, err)
+}

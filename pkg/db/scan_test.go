@@ -28,26 +28,38 @@ func TestR134ViewClosedDuringAScan(t *testing.T) {
 		for _, limit := range []int{0, 16, 20, 1} {
 			for _, last := range []int{0, 15, 16, 40} {
 				o := inmem.ScanOptions{Limit: limit}
-				v, err := w.run.At(ctx, at)
-				require.NoError(t, err)
-				var got []string
-				failed := error(nil)
-				for pair, err := range v.KV().Scan(ctx, o) {
-					if failed = err; err != nil {
-						break
+				for _, scan := range []func(inmem.KV, func(string, error) bool){
+					func(k inmem.KV, yield func(string, error) bool) { k.List(ctx, o)(yield) },
+					func(k inmem.KV, yield func(string, error) bool) {
+						for pair, err := range k.Scan(ctx, o) {
+							if !yield(pair.Key, err) {
+								return
+							}
+						}
+					},
+				} {
+					v, err := w.run.At(ctx, at)
+					require.NoError(t, err)
+					var got []string
+					failed := error(nil)
+					scan(v.KV(), func(key string, err error) bool {
+						if failed = err; err != nil {
+							return false
+						}
+						if got = append(got, key); len(got) == last+1 {
+							require.NoError(t, v.Close())
+						}
+						return true
+					})
+					require.NoError(t, v.Close())
+					if limit > 0 && limit <= last+1 {
+						require.NoError(t, failed)
+						require.Len(t, got, limit)
+						continue
 					}
-					if got = append(got, pair.Key); len(got) == last+1 {
-						require.NoError(t, v.Close())
-					}
+					require.ErrorIs(t, failed, inmem.ErrTxnDone, "%d %d", limit, last)
+					require.Len(t, got, last+1)
 				}
-				require.NoError(t, v.Close())
-				if limit > 0 && limit <= last+1 {
-					require.NoError(t, failed)
-					require.Len(t, got, limit)
-					continue
-				}
-				require.ErrorIs(t, failed, inmem.ErrTxnDone, "%d %d", limit, last)
-				require.Len(t, got, last+1)
 			}
 		}
 		n, err := w.run.KV().Count(ctx, inmem.ScanOptions{Limit: 150})
