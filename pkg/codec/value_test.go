@@ -436,3 +436,9 @@ func TestMapOrderIsEncodingOrder(t *testing.T) {
 		require.Equal(t, strings.Join(encoded, "\xf6"), strings.TrimSuffix(content, "\xf6"))
 	})
 }
+
+// A short text with a long head is not what AppendValue writes.
+func TestStoredTextHasTheShortestHead(t *testing.T) {
+	_, err := DecodeStored([]byte{majorText | 24, 3, 'a', 'b', 'c'})
+	require.ErrorIs(t, err, ErrCorrupt)
+}
