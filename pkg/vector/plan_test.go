@@ -203,3 +203,44 @@ func TestCloseRowsAreScanned(t *testing.T) {
 		require.Equal(t, Walk, info.Strategy)
 	}
 }
+
+// A narrow walk keeps as many rows more as it is wide: the next best that it has compared.
+func TestWalkKeepsSpares(t *testing.T) {
+	b := beam{ef: 2, spares: 2}
+	for _, key := range []uint64{5, 3, 9, 4, 1, 8, 2} {
+		b.keep(key)
+	}
+	require.ElementsMatch(t, []uint64{1, 2}, b.best)
+	require.ElementsMatch(t, []uint64{3, 4}, b.spare)
+
+	const n = 10_000
+	r := rand.New(rand.NewPCG(6, 6))
+	data := make([][]float32, n)
+	allowed := NewBitmap(n)
+	for i := range data {
+		data[i] = randomVector(r, 8)
+		for j := range data[i] {
+			data[i][j] += 20 // so far from the origin that codes leave all open
+		}
+		if i%5 == 0 {
+			allowed.Add(Slot(i))
+		}
+	}
+	ix := linkedIndex(t, Config{Dim: 8, Metric: L2, Kind: KindGraph, FlatRows: 10, M: 8,
+		EfConstruction: 32}, data).(*slotIndex)
+	ix.graph.width.Store(defaultEf) // whatever was gauged
+	s := ix.pool.Get().(*searcher)
+	defer s.end()
+	s.begin(ix, data[0], &SearchOptions{K: 3, At: n, Allowed: allowed})
+	p := plan{strategy: TwoHop, width: s.width(0.2), count: n / 5}
+	require.Equal(t, 28, p.width)
+	require.Empty(t, s.walk(p))
+	require.Len(t, s.beam.spare, p.width)
+	for _, c := range s.cands {
+		require.True(t, allowed.Contains(c.slot))
+	}
+	s.clear()
+	p.width = s.width(1)
+	require.Empty(t, s.walk(p))
+	require.Empty(t, s.beam.spare, "a walk of the whole width has no need of them")
+}
