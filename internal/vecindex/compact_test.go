@@ -42,6 +42,7 @@ func TestIndexesThatDoNotFitAreCompact(t *testing.T) {
 			}
 		}
 		ask()
+		require.NoError(t, w.m.Settle(w.ctx))
 		require.False(t, w.isCompact(s))
 		full := w.m.Stats(w.collection(s)).Bytes
 
@@ -49,9 +50,9 @@ func TestIndexesThatDoNotFitAreCompact(t *testing.T) {
 		require.NoError(t, w.m.Close())
 		w.open(w.b)
 		ask()
+		require.NoError(t, w.m.Settle(w.ctx))
 		require.True(t, w.isCompact(s))
 		require.Less(t, w.m.Stats(w.collection(s)).Bytes, full)
-		require.NoError(t, w.m.Settle(w.ctx))
 		w.fill(r, s, 900)
 		w.commit(w.del(s, "row000003"), w.del(s, "row000004"))
 		ask()
@@ -61,6 +62,7 @@ func TestIndexesThatDoNotFitAreCompact(t *testing.T) {
 		require.NoError(t, w.m.Close()) // writes the file of the graph, the second life reads it
 		w.open(w.b)
 		ask()
+		require.NoError(t, w.m.Settle(w.ctx))
 		require.True(t, w.isCompact(s))
 		require.NoError(t, w.m.Close())
 	}
