@@ -42,6 +42,10 @@ func (d *DB) Commits(
 		c, err = d.commitsAt(ctx, s, at)
 		return err
 	})
+	if err == nil && st.lineage.Load() != nil {
+		// Each layer was asked for its own journal: together they may have lost more.
+		err = d.stillReadable(ctx, s, at)
+	}
 	if err != nil {
 		return none, d.restate(ctx, s, codec.Journal, at, err)
 	}

@@ -326,6 +326,33 @@ var retentionChecks = []Check{
 		require.Equal(w, last, w.prune(parent, everything(last)).After.Newest())
 		w.wantPast(parent, before, w.horizons(parent))
 	}},
+	{"R211-layers-that-are-pruned-in-part", func(w *world) {
+		parent := w.rewritten()
+		first, at := w.commits(parent, beyond).First, w.b.Published()
+		child := w.fork(parent, at)
+		for i := range 4 {
+			w.rewrite(child, i)
+		}
+		middle, last := (first+at)/2, w.b.Published()
+		// Of neither layer everything is pruned, of both together it is.
+		var most backend.PruneOptions
+		for _, h := range everything(middle).Upto {
+			if h.Primitive != codec.Cells {
+				most.Upto = append(most.Upto, h)
+			}
+		}
+		cells := backend.PruneOptions{Upto: backend.Horizons{{Primitive: codec.Cells, Version: last}}}
+		middle = w.prune(parent, most).After.Newest()
+		w.prune(child, cells)
+		require.Equal(w, middle, w.horizons(child).Of(codec.Journal))
+		_, err := w.b.Retain(w.ctx, child, middle-1)
+		w.wantPrunedError(err, child, middle-1, middle)
+		_, err = w.b.Commits(w.ctx, child, middle-1)
+		w.wantPrunedError(err, child, middle-1, middle)
+		require.Equal(w, first, w.commits(child, middle).First)
+		_, err = w.b.Commits(w.ctx, parent, middle-1)
+		require.NoError(w, err, "the cells of the parent are whole, so is its journal")
+	}},
 	{"a-fork-is-pruned-for-itself", func(w *world) {
 		parent := w.rewritten()
 		at := w.b.Published()
