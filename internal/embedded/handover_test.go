@@ -214,7 +214,7 @@ func TestWaitersForRoomAreNotForgotten(t *testing.T) {
 			require.ErrorIs(t, db.Close(), backend.ErrStorage)
 			continue
 		}
-		time.Sleep(10 * time.Millisecond) // he looks whether somebody pushes
+		time.Sleep(10 * time.Millisecond) // mostly he has met the lock by then; he may come later
 		h.pushing.Unlock()
 		require.NoError(t, <-done)
 	}
