@@ -91,7 +91,9 @@ func (a *arena) ask(offs []uint64, places *[BlockSize]uintptr) {
 			n++
 		}
 	}
-	prefetch(places, n)
+	if n > 0 {
+		prefetch(places, n)
+	}
 }
 
 func (a *arena) segment(off uint64) *segment {

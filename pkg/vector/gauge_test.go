@@ -48,7 +48,7 @@ func walkRecall(t *testing.T, ix Index, queries [][]float32, ef int) float64 {
 // finds far less, and not more than that where it is enough.
 func TestDefaultWidthFollowsTheData(t *testing.T) {
 	if testing.Short() {
-		t.Skip("links 16,000 rows: runs without -short")
+		t.Skip("-short: links 16,000 rows; go test ./... runs it")
 	}
 	const dim, n, queries = 48, 4000, 40
 	for metric, m := range map[Metric]int{Cosine: 4, Dot: 6, L2: 4} {

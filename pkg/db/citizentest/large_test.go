@@ -82,7 +82,7 @@ func TestLargeRun(t *testing.T) {
 // nothing. (Of keys see TestReopenLargest.)
 func TestLargestValues(t *testing.T) {
 	if testing.Short() {
-		t.Skip("values of 32 MiB take hundreds of megabytes: runs without -short")
+		t.Skip("-short: values of 32 MiB take hundreds of megabytes; go test ./... runs it")
 	}
 	db := open(t, t.TempDir(), &inmem.Options{MemoryBudget: 4 << 20})
 	run := begin(t, db)

@@ -18,7 +18,7 @@ import (
 // The largest value and key, over a restart; what is larger is refused and harms nothing.
 func TestReopenLargest(t *testing.T) {
 	if testing.Short() {
-		t.Skip("values of 32 MiB take hundreds of megabytes: runs without -short")
+		t.Skip("-short: values of 32 MiB take hundreds of megabytes; go test ./... runs it")
 	}
 	dir := t.TempDir()
 	o := &inmem.Options{MemoryBudget: 4 << 20}

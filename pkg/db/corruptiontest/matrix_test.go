@@ -48,7 +48,7 @@ func TestCorruptionMatrix(t *testing.T) {
 		t.Run("indexed", func(t *testing.T) {
 			t.Parallel()
 			if testing.Short() {
-				t.Skip("links the thousands of rows that an index file takes: runs without -short")
+				t.Skip("-short: links the thousands of rows of an index file; go test ./... runs it")
 			}
 			indexed, _, _ := build(t, 2, manyRows)
 			play(t, o, indexed, indexed.name, (n+4)/5, (*trial).opened, "derived/*")

@@ -70,7 +70,7 @@ func TestAllocationsOfOperations(t *testing.T) { hold(t, "allocs/") }
 // What is held open takes no more than the table says: memory, and goroutines.
 func TestMemoryOfOpenThings(t *testing.T) {
 	if testing.Short() {
-		t.Skip("fills databases for some seconds: runs without -short")
+		t.Skip("-short: fills databases for some seconds; go test ./... runs it")
 	}
 	hold(t, "memory/")
 }
@@ -81,7 +81,7 @@ func TestDatabaseAtRest(t *testing.T) { hold(t, "database/") }
 // A program that uses the library is no larger than the table says.
 func TestSizeOfASmallProgram(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles and links a program: runs without -short")
+		t.Skip("-short: compiles and links a program; go test ./... runs it")
 	}
 	hold(t, "binary/minimal_stripped")
 }
