@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests what is in assembly for arm64, in QEMU's emulator of one process: the distance kernels at all
-# levels, on a CPU with SDOT and on one without, and what is built on them. Nothing is timed.
+# levels, on a CPU with SDOT and on one without, what is built on them, and the scans of the memtable,
+# which prefetch. Nothing is timed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -26,3 +27,5 @@ emulate() {
 
 emulate cortex-a53 neon ./pkg/vector/internal/kernel
 emulate max neondotprod ./pkg/vector/...
+echo "linux/arm64, scans"
+go test -exec "$qemu" -count 1 -short -run 'Block|Scan|Cursor' ./internal/memtable
