@@ -1,6 +1,9 @@
 package memtable
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // BlockSize is how many records a Block has room for.
 const BlockSize = 64
@@ -47,37 +50,52 @@ func (c *Cursor) putRun(b *Block, most int) bool {
 		return false
 	}
 	a := &c.s.t.arena
-	d, shift := a.dir.Load(), a.shift&63
+	d, shift, low, at := a.dir.Load(), a.shift&63, a.low, c.at
 	n := b.Len
 	end := min(f.have, f.at+most-n)
 	i := f.at
+	var words []uint64 // of the segment of the entry before
+	last := ^uint64(0)
 	for ; i < end; i++ {
 		off := f.offs[i]
 		number := off >> shift
-		g := d.slots[number&d.mask].Load()
-		if g == nil || g.number != number {
-			break
+		if number != last {
+			g := d.slots[number&d.mask].Load()
+			if g == nil || g.number != number {
+				break
+			}
+			words, last = g.words, number
 		}
-		e := g.words[off&a.low:]
-		key := keyOf(e)
+		e := unsafe.Pointer(&words[off&low])
+		key := unsafe.String((*byte)(unsafe.Add(e, 8*entryKey)),
+			identKeyLen(*(*uint64)(unsafe.Add(e, 8*entryIdent))))
 		if bounded && i > f.at && (key < until) == c.reverse {
 			b.Len, f.at = n, i
 			return true
 		}
-		head := atomic.LoadUint64(&e[entryHead])
-		var r []uint64
+		head := atomic.LoadUint64((*uint64)(e))
+		var r unsafe.Pointer
 		if head>>shift == number {
-			r = e[head-off:]
-		} else if r = a.at(head); r == nil {
+			r = unsafe.Add(e, 8*(head-off))
+		} else {
+			w := a.at(head)
+			if w == nil {
+				break
+			}
+			r = unsafe.Pointer(&w[0])
+		}
+		version, m := *(*uint64)(r), *(*uint64)(unsafe.Add(r, 8*recordMeta))
+		if version > at || m&notPlain != 0 || m >= maxPlainMeta {
 			break
 		}
-		m := r[recordMeta]
-		if r[recordVersion] > c.at || m&notPlain != 0 || m >= maxPlainMeta {
-			break
+		size := int(m >> lenShift)
+		if size > 0 {
+			b.Values[n] = unsafe.Slice((*byte)(unsafe.Add(r, 8*recordTail)), size)
+		} else {
+			b.Values[n] = []byte{}
 		}
 		b.Keys[n] = key
-		b.Values[n] = bytesAt(r[recordTail:], int(m>>lenShift))
-		b.Versions[n] = r[recordVersion]
+		b.Versions[n] = version
 		b.Hints[n] = off
 		n++
 	}

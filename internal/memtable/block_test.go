@@ -148,3 +148,29 @@ func TestEvictionElsewhereEndsBlocks(t *testing.T) {
 		require.True(t, c.Partial())
 	}
 }
+
+// Values that were replaced lie in other segments than their entries, and blocks have them. No
+// pointer leads out of a segment, not for a moment: a build that checks pointers would end there.
+func TestBlocksOfReplacedValues(t *testing.T) {
+	tb := New(Options{SegmentSize: minSegmentSize})
+	s := tb.NewScope(1, true)
+	version := uint64(0)
+	for round := range 10 {
+		for i := range 200 {
+			version++
+			s.Apply('k', fmt.Sprintf("%03d", i), Record{Version: version, Stamp: version,
+				Value: []byte{byte(i), byte(round)}})
+		}
+		c := s.Scan('k', "", "", round%2 == 1, version)
+		var b Block
+		seen := 0
+		for c.NextBlock(&b, BlockSize); b.Len > 0; c.NextBlock(&b, BlockSize) {
+			for _, v := range b.Values[:b.Len] {
+				require.Equal(t, byte(round), v[1])
+			}
+			seen += b.Len
+		}
+		require.Equal(t, 200, seen)
+		c.Close()
+	}
+}

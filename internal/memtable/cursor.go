@@ -1,9 +1,5 @@
 package memtable
 
-import (
-	"sort"
-)
-
 // Cursor walks the keys of a range at one version. It is not safe for concurrent use, but any
 // number of cursors may be open, beside each other and beside the writer. A new cursor stands
 // before the first key.
@@ -18,7 +14,8 @@ type Cursor struct {
 	partial    bool
 	done       bool
 
-	// What is left of the order's base: serials lo to below hi.
+	// What is left of the order's base: serials lo to below hi, and what of them lies beyond the end
+	// of the range. That is found out when it comes.
 	lo, hi             uint32
 	fromBase, fromTree source
 
@@ -40,19 +37,6 @@ type Cursor struct {
 	buf     [leafMax + leafMax/8]uint16
 	wanted  [BlockSize]uintptr // room for ask
 }
-
-// source resolves some keys ahead of use. The entries of a scope lie apart, so each costs misses;
-// asked for together, and before they are needed, nobody waits for them one by one.
-type source struct {
-	serials  [BlockSize]uint32
-	offs     [BlockSize]uint64
-	at, have int
-}
-
-// firstWidth is how many keys a source resolves at first.
-const firstWidth = 16
-
-func (f *source) empty() bool { return f.at == f.have }
 
 // Scan walks the keys start <= key < end of a primitive at version at, backwards if reverse; end ""
 // is no bound. Tombstones and known absences are passed over. It answers for complete scopes; for
@@ -78,14 +62,12 @@ func (c *Cursor) Scan(s *Scope, p byte, start, end string, reverse bool, at uint
 	if c.o == nil || end != "" && start >= end {
 		return
 	}
-	var base uint32
-	c.tree, base = c.o.sorted(s)
-	if start != "" {
-		c.lo = c.searchBase(0, base, start)
-	}
-	c.hi = base
-	if end != "" {
-		c.hi = c.gallop(c.lo, base, end)
+	c.tree, c.hi = c.o.sorted(s)
+	switch {
+	case !reverse && start != "":
+		c.lo = c.o.seek(s, c.hi, start)
+	case reverse && end != "":
+		c.hi = c.o.seek(s, c.hi, end)
 	}
 	if c.tree != nil {
 		c.ended = false
@@ -101,25 +83,6 @@ func (c *Cursor) Scan(s *Scope, p byte, start, end string, reverse bool, at uint
 func (c *Cursor) ScanAll(s *Scope, p byte, start, end string, reverse bool, at uint64) {
 	c.Scan(s, p, start, end, reverse, at)
 	c.all = true
-}
-
-// searchBase returns the first serial of the base from lo to below hi whose key is not below key;
-// hi if there is none.
-func (c *Cursor) searchBase(lo, hi uint32, key string) uint32 {
-	return lo + uint32(sort.Search(int(hi-lo), func(i int) bool {
-		return c.o.key(c.s.t, lo+uint32(i)) >= key
-	}))
-}
-
-// gallop is searchBase for what is probably near lo: most ranges are short.
-func (c *Cursor) gallop(lo, hi uint32, key string) uint32 {
-	for step := uint32(16); hi-lo > step; step *= 4 {
-		if c.o.key(c.s.t, lo+step) >= key {
-			return c.searchBase(lo, lo+step, key)
-		}
-		lo += step + 1
-	}
-	return c.searchBase(lo, hi, key)
 }
 
 // Next moves on and reports whether there is a key. After false it stays false.
@@ -211,94 +174,6 @@ func (c *Cursor) Close() {
 	c.fromBase.at, c.fromBase.have = 0, 0
 	c.fromTree.at, c.fromTree.have = 0, 0
 	c.key, c.rec, c.value, c.plain = "", Record{}, nil, false
-}
-
-// fill makes both sources stand on a key, if they have one left. It returns false when neither has.
-func (c *Cursor) fill() bool {
-	if c.fromBase.empty() && c.lo < c.hi {
-		c.fillBase()
-	}
-	for c.fromTree.empty() && (len(c.places) > 0 || !c.ended) {
-		if len(c.places) == 0 {
-			c.loadLeaf()
-		} else {
-			c.fillTree()
-		}
-	}
-	return !c.fromBase.empty() || !c.fromTree.empty()
-}
-
-func (c *Cursor) fillBase() {
-	f := &c.fromBase
-	n := min(int(c.hi-c.lo), c.width)
-	if c.reverse {
-		for i := range f.serials[:n] {
-			f.serials[i] = c.hi - 1 - uint32(i)
-		}
-		c.hi -= uint32(n)
-	} else {
-		for i := range f.serials[:n] {
-			f.serials[i] = c.lo + uint32(i)
-		}
-		c.lo += uint32(n)
-	}
-	c.resolve(f, n)
-}
-
-func (c *Cursor) fillTree() {
-	f := &c.fromTree
-	n := min(len(c.places), c.width)
-	if c.reverse {
-		rest := len(c.places) - n
-		for i, place := range c.places[rest:] {
-			f.serials[n-1-i] = c.leaf.serials[place]
-		}
-		c.places = c.places[:rest]
-	} else {
-		for i, place := range c.places[:n] {
-			f.serials[i] = c.leaf.serials[place]
-		}
-		c.places = c.places[n:]
-	}
-	c.resolve(f, n)
-}
-
-// resolve finds the entries of the first n serials of a source and asks for them.
-func (c *Cursor) resolve(f *source, n int) {
-	c.width = min(2*c.width, BlockSize)
-	c.o.offsets(f.serials[:n], f.offs[:n])
-	c.s.t.arena.ask(f.offs[:n], &c.wanted)
-	f.at, f.have = 0, n
-}
-
-// entry is the entry in front of a source; nil if it is gone.
-func (c *Cursor) entry(f *source) []uint64 {
-	e := c.s.t.arena.at(f.offs[f.at])
-	if e == nil { // it has moved
-		e, f.offs[f.at] = c.o.entry(c.s.t, f.serials[f.at])
-	}
-	return e
-}
-
-// front is the source whose key comes first, and the key of the other, if that has one: where the
-// other has its turn. It is nil if an entry is gone.
-func (c *Cursor) front() (first *source, until string, bounded bool) {
-	f, g := &c.fromBase, &c.fromTree
-	switch {
-	case f.empty():
-		return g, "", false
-	case g.empty():
-		return f, "", false
-	}
-	a, b := c.entry(f), c.entry(g)
-	if a == nil || b == nil {
-		return nil, "", false
-	}
-	x, y := keyOf(a), keyOf(b)
-	if (x < y) != c.reverse {
-		return f, y, true
-	}
-	return g, x, true
 }
 
 // loadLeaf goes on to the next leaf and trims it to the range.

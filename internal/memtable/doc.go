@@ -35,11 +35,12 @@
 //	control   tag tag tag tag tag tag tag | overflow 1 bit, referenced 7 bits
 //	7 slots   hash 2 | offset of the entry 6
 //
-// Orders (order.go, tree.go, leaf.go): a key costs one serial, 8 bytes, until a scan wants more.
-// Keys that arrive in rising order stay like that. The others form a tail that the first scan, or
-// the 1025th key of it, turns into a tree of leaves; from then on the writer keeps the tree up by
-// appending to leaves. So no call ever sorts more than a thousand keys. Entries are named by serial
-// in it, and moving an entry changes one word of the serial table.
+// Orders (order.go, guide.go, tree.go, leaf.go): a key costs one serial, 8 bytes, until a scan
+// wants more. Keys that arrive in rising order stay like that. The others form a tail that the
+// first scan, or the 1025th key of it, turns into a tree of leaves; from then on the writer keeps
+// the tree up by appending to leaves. So no call ever sorts more than a thousand keys. Entries are
+// named by serial in it, and moving an entry changes one word of the serial table. Scans that
+// search among the rising keys leave a guide there, half a byte per key.
 //
 // Memory per key over key and value: about 80 bytes, and 16 to 20 more in trees.
 //
@@ -49,9 +50,9 @@
 // number of readers beside it, lock-free. Methods marked Writer are StampAt, Newest, Apply, Admit,
 // WritesSince, Forget, Evict, NewScope, DropScope, MarkCold; all others are for any goroutine.
 //
-// The one lock of the package is order.building. A scan holds it while it turns a tail into a tree,
-// the writer while it adds to a tail that is no tree yet, at most for the sort of lazyTail keys.
-// Nothing else is locked under it.
+// The one lock of the package is order.building. A scan holds it while it turns a tail into a tree
+// or makes a guide longer, the writer while it adds to a tail that is no tree yet, at most for the
+// sort of lazyTail keys. Nothing else is locked under it.
 //
 // The writer publishes by atomic stores and in this order; readers load against it.
 //

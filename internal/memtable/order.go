@@ -19,10 +19,11 @@ type order struct {
 	primitive byte
 	base      atomic.Uint32 // never behind the published keys but by a tail; ahead by one at most
 	tree      atomic.Pointer[tree]
+	guide     atomic.Pointer[guide] // of the base
 
-	// building is held by whoever turns the tail into a tree (a scan or the writer), and by the
-	// writer while it adds to a tail that is not a tree yet. It comes last: nobody takes another
-	// lock under it. Held for at most the sort of lazyTail keys.
+	// building is held by whoever turns the tail into a tree (a scan or the writer), by a scan that
+	// makes the guide longer, and by the writer while it adds to a tail that is not a tree yet. It
+	// comes last: nobody takes another lock under it. Held for at most the sort of lazyTail keys.
 	building sync.Mutex
 }
 
@@ -126,11 +127,12 @@ func (o *order) key(t *Table, serial uint32) string {
 	return keyOf(e)
 }
 
-// abandon gives the tree up: the scope is not complete any more. Writer.
+// abandon gives tree and guide up: the scope is not complete any more. Writer.
 func (o *order) abandon(t *Table) {
 	o.building.Lock()
 	defer o.building.Unlock()
 	if tr := o.tree.Swap(nil); tr != nil {
 		t.held.Add(-tr.bytes)
 	}
+	t.held.Add(-o.guide.Swap(nil).bytes())
 }

@@ -84,12 +84,20 @@ func (a *arena) at(off uint64) []uint64 {
 func (a *arena) ask(offs []uint64, places *[BlockSize]uintptr) {
 	d := a.dir.Load()
 	n := 0
+	var words []uint64 // of the segment of the entry before
+	last := ^uint64(0)
+	shift, low := a.shift&63, a.low
 	for _, off := range offs {
-		number := off >> (a.shift & 63)
-		if g := d.slots[number&d.mask].Load(); g != nil && g.number == number {
-			places[n] = uintptr(unsafe.Pointer(&g.words[off&a.low]))
-			n++
+		number := off >> shift
+		if number != last {
+			g := d.slots[number&d.mask].Load()
+			if g == nil || g.number != number {
+				continue
+			}
+			words, last = g.words, number
 		}
+		places[n&(BlockSize-1)] = uintptr(unsafe.Pointer(&words[off&low]))
+		n++
 	}
 	if n > 0 {
 		prefetch(places, n)

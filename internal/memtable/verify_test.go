@@ -65,7 +65,7 @@ func verify(t require.TestingT, tb *Table) {
 		require.Equal(t, perScope[s.id], s.Keys())
 		held += scopeBytes
 		for _, o := range *s.orders.Load() {
-			held += orderBytes + o.bytes()
+			held += orderBytes + o.bytes() + o.guide.Load().bytes()
 			if tr := o.tree.Load(); tr != nil {
 				held += tr.bytes
 				verifyTree(t, tr)
