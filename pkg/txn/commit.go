@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/inmem-db/inmem/internal/backend"
 )
 
 // Commit ends the transaction and makes its writes take effect as one step. It returns the commit
@@ -25,13 +23,16 @@ func (t *Tx) Commit(ctx context.Context) (uint64, error) {
 }
 
 func (t *Tx) commit(ctx context.Context) (uint64, error) {
-	version, err := t.decide(ctx)
-	if err != nil {
-		t.end(causeOf(err))
-		return version, err
+	if !t.claim() {
+		return 0, ErrTxnDone // another goroutine was first, against the rule
 	}
-	t.end(committed)
-	return version, nil
+	why := functionFailed
+	defer func() { t.end(why) }() // also when the context panics
+	version, err := t.decide(ctx)
+	if why = committed; err != nil {
+		why = causeOf(err)
+	}
+	return version, err
 }
 
 // decide takes the transaction to the authority, if it wrote anything. Reading alone needs no
@@ -50,12 +51,13 @@ func (t *Tx) decide(ctx context.Context) (uint64, error) {
 		t.addRange(c)
 	}
 	t.ranges.merge()
-	r := &t.request
-	*r = backend.Request{
-		Pin: t.hold.pin, Reads: t.reads.list, Ranges: t.ranges.list, Conditions: t.conditions,
-		Writes: t.writes.toCommit(), Appends: t.events.list, CreateScopes: t.creates,
-		Durability: t.options.Durability,
+	if t.lent == nil { // taken away by the authority, and then a scope was to be created
+		t.borrow()
 	}
+	r := &t.lent.request // zero so far
+	r.Pin, r.Durability = t.hold.pin, t.options.Durability
+	r.Reads, r.Ranges, r.Conditions = t.reads.list, t.ranges.list, t.conditions
+	r.Writes, r.Appends, r.CreateScopes = t.writes.toCommit(), t.events.list, t.creates
 	o, err := t.m.b.Commit(ctx, r)
 	if err != nil {
 		return 0, &commitError{explain(err, r)}

@@ -2,7 +2,7 @@ package txn
 
 import (
 	"context"
-	"strings"
+	"sort"
 	"sync"
 
 	"github.com/inmem-db/inmem/internal/backend"
@@ -23,32 +23,38 @@ func PrefixRange(prefix string) Range { return backend.PrefixRange(prefix) }
 // over the snapshot: they replace and hide what is below. Keys of the snapshot that it goes over
 // join the read set, expired ones included, as long as no own write covers them.
 type Cursor struct {
-	ctx   context.Context
-	s     Scope
-	p     codec.Primitive
-	r     Range
-	now   int64
-	below backend.Cursor // the snapshot
+	ctx    context.Context
+	s      Scope
+	p      codec.Primitive
+	r      Range
+	now    int64
+	below  backend.Cursor // the snapshot
+	latest View           // what s reads, if it is neither in a transaction nor in a view
+	kept   bool           // it is used again: what it holds stays with it
+	quiet  bool           // nothing ends the scan on the way, and nobody notes what it reads
 
 	// logEnd is what a transaction reads when it sees the end of the event log: see scansEvents.
 	logEnd string
-	own    ownScan // the transaction's writes in the range
+	own    ownScan // the transaction's writes in the range, if there are any
 
-	// What was read ahead from below, if it offers that; nil: nothing. at is the place in it that
-	// is shown, most how many records are asked for the next time.
-	blocks   backend.BlockCursor
-	block    *backend.Block
-	at, most int
-	have     int // the length of the block, if no transaction has to note what it reads
+	// What was read ahead from below, if it offers that (blocks). at is the place in it where the
+	// cursor stands, or which below stands on; up to have, nothing of the transaction's own comes
+	// between. most is how many records are asked for the next time, want the most that can be used.
+	blocks     backend.BlockCursor
+	block      *backend.Block
+	at, have   int
+	most, want int
 
 	peeked, more bool // below stands on a record that was not yet shown; below has one
+	inBlock      bool // and it is the one at its place in the block
 	started      bool
 	exhausted    bool // went to the end of the range
 	closed       bool
 	steps        int
 
-	key   string
-	rec   *backend.Record // what is shown, if it is of the snapshot and not in the block
+	shown shown
+	key   string          // unless what is shown lies in the block
+	rec   *backend.Record // what is shown, if it is a record of the snapshot
 	entry Entry           // or of the transaction itself
 
 	one      [1]string // what Some returns if nothing was read ahead
@@ -57,41 +63,79 @@ type Cursor struct {
 	err error
 }
 
+// shown says where to find what the cursor shows.
+type shown uint8
+
+const (
+	shownPassed shown = iota // it is being left
+	shownRecord
+	shownBlock
+	shownOwn
+)
+
 // contextEvery is how many keys a cursor walks between two looks at its context.
 const contextEvery = 256
 
 // Scan opens a cursor on the existing keys in r. Outside a transaction it reads one version, what
 // is published now, from the first key to the last.
 func (s Scope) Scan(ctx context.Context, p codec.Primitive, r Range) *Cursor {
-	c := &Cursor{ctx: ctx, s: s.Snapshot(), p: p, r: r}
+	c := &Cursor{}
+	c.open(ctx, s, p, r)
+	return c
+}
+
+// Scan is Scope.Scan with a cursor that is new, or was closed, and is then used again with what it
+// has: a short scan takes half as long. It is for those who let nobody else get hold of the cursor.
+func (c *Cursor) Scan(ctx context.Context, s Scope, p codec.Primitive, r Range) {
+	c.kept, c.closed, c.err = true, false, nil
+	c.open(ctx, s, p, r)
+}
+
+func (c *Cursor) open(ctx context.Context, s Scope, p codec.Primitive, r Range) {
+	c.ctx, c.s, c.p, c.r = ctx, s, p, r
+	c.most, c.want, c.at = firstBlock, backend.BlockSize, -1
+	spare := c.below
+	c.below = nil
 	if c.err = c.usable(); c.err != nil {
-		return c
+		return
 	}
 	var at uint64
-	if t := s.tx; t != nil {
+	switch t := s.tx; {
+	case t != nil:
 		t.touch()
 		at, c.now = t.snapshot, t.now
 		if c.logEnd, c.err = t.scansEvents(ctx, s.s, p, r); c.err != nil {
-			return c
+			return
 		}
 		c.own = t.writes.scan(s.s.Number, p, r)
+		if c.own.peek() == nil {
+			c.own.close()
+			c.own = ownScan{}
+		}
 		if t.options.Isolation == Serializable {
 			if t.open == nil {
 				t.open = map[*Cursor]struct{}{}
 			}
 			t.open[c] = struct{}{}
 		}
-	} else {
-		at = c.s.view.at
-		if c.now, c.err = c.s.judge(ctx); c.err != nil {
-			return c
+	case s.view != nil:
+		at = s.view.at
+		if c.now, c.err = s.judge(ctx); c.err != nil {
+			return
 		}
+	default:
+		c.quiet, c.s.view = true, &c.latest
+		c.latest.begin(s.m)
+		at, c.now = c.latest.at, c.latest.now
 	}
-	c.below = s.m.b.Scan(ctx, s.s, p, r, at)
-	if c.own.set == nil && c.logEnd == "" {
+	if again, ok := s.m.b.(backend.Rescanner); ok && c.kept {
+		c.below = again.Rescan(ctx, spare, s.s, p, r, at)
+	} else {
+		c.below = s.m.b.Scan(ctx, s.s, p, r, at)
+	}
+	if c.logEnd == "" {
 		c.blocks, _ = c.below.(backend.BlockCursor)
 	}
-	return c
 }
 
 // Scans read ahead, a little at first.
@@ -105,17 +149,22 @@ func (c *Cursor) usable() error {
 		return c.s.usable()
 	case c.s.tx != nil:
 		return c.s.tx.usable()
+	case c.s.view != nil:
+		return c.s.view.usable()
 	}
-	return c.s.view.usable()
+	return nil
 }
 
 // Next moves on and reports whether there is a key. After false it stays false.
 func (c *Cursor) Next() bool {
-	if c.at+1 < c.have && !c.s.view.ended.Load() { // what most calls meet
-		c.at++
-		c.key = c.block.Keys[c.at]
-		return true
+	if c.at+1 < c.have { // what most calls meet
+		if c.quiet {
+			c.at++
+			return true
+		}
+		return c.step()
 	}
+	c.pass()
 	if c.err != nil || c.exhausted || c.closed {
 		return false
 	}
@@ -130,28 +179,17 @@ func (c *Cursor) Next() bool {
 	if c.r.Reverse {
 		c.seeLogEnd() // it lies before the first key
 	}
-	if c.blocks != nil {
-		if c.nextInBlock() {
-			return true
-		}
-		if c.err != nil {
-			return false
-		}
-	}
-	if c.own.set == nil {
-		return c.nextBelow()
-	}
 	for c.peek() {
 		if c.ownNext() {
 			w := c.own.peek()
-			if c.more && c.below.Key() == w.Key {
+			if c.more && c.belowKey() == w.Key {
 				c.peeked = false // covered by the own write: neither shown nor read
 			}
 			c.own.skip()
 			if w.Op == backend.Delete {
 				continue
 			}
-			c.key, c.rec, c.entry = w.Key, nil, pending(w)
+			c.shown, c.key, c.entry = shownOwn, w.Key, pending(w)
 			c.started = true
 			return true
 		}
@@ -163,101 +201,121 @@ func (c *Cursor) Next() bool {
 	return false
 }
 
-// Some moves on over some keys at once and returns them with their values: one, or what was read
-// ahead, but at most most, which is at least 1. The last one is then the one under the cursor. It
-// returns none when Next would be false. The slices are good until the cursor is used again; what
-// they hold is not touched any more. Over says, behind the first, whether the rest still counts.
+// step is Next within what was read ahead.
+func (c *Cursor) step() bool {
+	if c.err = c.usable(); c.err != nil {
+		c.pass()
+		c.have = 0
+		return false
+	}
+	c.at++
+	c.note()
+	return true
+}
+
+// pass leaves what is shown: only its key is kept.
+func (c *Cursor) pass() {
+	if c.shown == shownBlock {
+		c.key = c.block.Keys[c.at]
+	}
+	c.shown = shownPassed
+}
+
+// Some moves on like Next and returns the key under the cursor with its value, and with those that
+// follow and are at hand, at most most in all, which is at least 1. Step moves on to these, one by
+// one. It returns none when Next would be false. The slices are good until the cursor is used
+// again, but for Step; what they hold is not touched any more.
 func (c *Cursor) Some(most int) (keys []string, values [][]byte) {
+	c.want = most
 	if !c.Next() {
 		return nil, nil
 	}
-	if c.at >= c.have {
+	if c.shown != shownBlock {
 		c.one, c.oneValue = [1]string{c.key}, [1][]byte{c.Value()}
 		return c.one[:], c.oneValue[:]
 	}
-	from, to := c.at, c.at+min(c.have-c.at, most)
-	c.at = to - 1
-	c.key = c.block.Keys[c.at]
-	return c.block.Keys[from:to], c.block.Values[from:to]
+	to := c.at + min(c.have-c.at, most) // most may be the largest there is
+	return c.block.Keys[c.at:to], c.block.Values[c.at:to]
 }
 
-// Over reports whether the view that the cursor reads in has ended.
-func (c *Cursor) Over() bool { return c.s.tx == nil && c.s.view.ended.Load() }
-
-// nextInBlock is Next for what can be read ahead.
-func (c *Cursor) nextInBlock() bool {
-	if c.at++; c.block == nil || c.at >= c.block.Len {
-		if !c.readAhead() {
-			return false
-		}
+// Step is Next for the keys that Some returned behind the first. After false they do not count any
+// more: the transaction or the view has ended, as Next says then, too.
+func (c *Cursor) Step() bool {
+	if c.quiet {
+		c.at++
+		return true
 	}
-	b := c.block
-	c.key, c.rec, c.started = b.Keys[c.at], nil, true
-	if t := c.s.tx; t != nil {
-		t.reads.add(backend.Read{Scope: c.s.s, Primitive: c.p, Key: c.key,
-			Stamp: b.Versions[c.at], Hint: b.Hints[c.at]})
-	}
-	return true
+	return c.step()
 }
 
 // readAhead brings the next block. After a block that was not filled something else follows, and
 // Next goes on from there.
 func (c *Cursor) readAhead() bool {
 	if c.block == nil {
-		c.block, c.most = blocks.Get().(*backend.Block), firstBlock
-	} else {
-		c.most = min(2*c.most, backend.BlockSize)
+		c.block = blocks.Get().(*backend.Block)
 	}
-	c.at, c.have = 0, 0
+	c.at, c.have, c.block.Len = 0, 0, 0
 	if c.err = done(c.ctx); c.err != nil {
 		return false
 	}
-	c.blocks.NextBlock(c.block, c.most)
-	if c.s.tx == nil {
-		c.have = c.block.Len
-	}
+	c.blocks.NextBlock(c.block, min(c.most, c.want))
+	c.most = min(2*c.most, backend.BlockSize)
 	return c.block.Len > 0
 }
 
-// dropBlock gives the block back.
+// dropBlock forgets what is in the block, and gives it back if the cursor is not used again.
 func (c *Cursor) dropBlock() {
-	if c.block != nil {
-		clear(c.block.Keys[:c.most])
-		clear(c.block.Values[:c.most])
+	c.have = 0
+	if c.block == nil {
+		return
+	}
+	c.block.Len = 0
+	clear(c.block.Keys[:c.most]) // no block was longer
+	clear(c.block.Values[:c.most])
+	if !c.kept {
 		blocks.Put(c.block)
-		c.block, c.have = nil, 0
+		c.block = nil
 	}
-}
-
-// nextBelow is Next where the transaction has written nothing in the range.
-func (c *Cursor) nextBelow() bool {
-	for c.below.Next() {
-		if c.take() {
-			c.started = true
-			return true
-		}
-	}
-	if c.err = ContextError(c.below.Err()); c.err == nil {
-		c.exhausted = true
-		c.seeLogEnd()
-	}
-	return false
 }
 
 // peek makes sure that below stands on its next record, and reports whether anything is left.
 func (c *Cursor) peek() bool {
 	if !c.peeked {
-		c.more, c.peeked = c.below.Next(), true
-		if !c.more {
-			if c.err = ContextError(c.below.Err()); c.err != nil {
-				return false
-			}
+		c.more, c.peeked = c.forward(), true
+		if !c.more && c.err == nil {
+			c.err = ContextError(c.below.Err())
+		}
+		if c.err != nil {
+			return false
 		}
 	}
 	if c.exhausted = !c.more && c.own.peek() == nil; c.exhausted {
 		c.seeLogEnd()
 	}
 	return !c.exhausted
+}
+
+// forward moves below on, by blocks where it offers them.
+func (c *Cursor) forward() bool {
+	c.have, c.inBlock = 0, false
+	if c.blocks != nil {
+		if c.at++; c.block != nil && c.at < c.block.Len || c.readAhead() {
+			c.inBlock = true
+			return true
+		}
+		if c.err != nil {
+			return false
+		}
+	}
+	return c.below.Next()
+}
+
+// belowKey is the key of the record that below stands on.
+func (c *Cursor) belowKey() string {
+	if c.inBlock {
+		return c.block.Keys[c.at]
+	}
+	return c.below.Key()
 }
 
 // seeLogEnd notes, once, that the scan has seen where the event log ends.
@@ -274,35 +332,67 @@ func (c *Cursor) ownNext() bool {
 	if w == nil || !c.more {
 		return w != nil
 	}
-	order := strings.Compare(w.Key, c.below.Key())
+	return !c.before(c.belowKey(), w.Key)
+}
+
+// before reports whether a key comes before another in the direction of the scan.
+func (c *Cursor) before(a, b string) bool {
 	if c.r.Reverse {
-		order = -order
+		return a > b
 	}
-	return order <= 0
+	return a < b
 }
 
 // take consumes the record of the snapshot and reports whether it is to be shown.
 func (c *Cursor) take() bool {
+	c.peeked = false
+	if c.inBlock {
+		c.shown = shownBlock
+		c.have = c.block.Len
+		if w := c.own.peek(); w != nil {
+			rest := c.block.Keys[c.at+1 : c.have]
+			c.have = c.at + 1 + sort.Search(len(rest), func(i int) bool {
+				return !c.before(rest[i], w.Key)
+			})
+		}
+		c.note()
+		return true
+	}
 	r := c.below.Record()
-	c.key, c.peeked = c.below.Key(), false
+	c.shown, c.key, c.rec = shownRecord, c.below.Key(), r
 	if t := c.s.tx; t != nil {
 		t.reads.add(backend.Read{
 			Scope: c.s.s, Primitive: c.p, Key: c.key, Stamp: r.Stamp, Hint: r.Hint,
 		})
 	}
-	c.rec = r
 	return r.Exists() && !expired(r.Expiry, c.now)
 }
 
+// note enters what is shown of the block into the read set.
+func (c *Cursor) note() {
+	if t := c.s.tx; t != nil {
+		b := c.block
+		t.reads.add(backend.Read{
+			Scope: c.s.s, Primitive: c.p, Key: b.Keys[c.at], Stamp: b.Versions[c.at],
+			Hint: b.Hints[c.at],
+		})
+	}
+}
+
 // Key is the user key. REQUIRES: the last Next was true.
-func (c *Cursor) Key() string { return c.key }
+func (c *Cursor) Key() string {
+	if c.shown == shownBlock {
+		return c.block.Keys[c.at]
+	}
+	return c.key
+}
 
 // Entry is what the scope shows of the key. REQUIRES: the last Next was true.
 func (c *Cursor) Entry() Entry {
-	switch {
-	case c.rec != nil:
+	switch c.shown {
+	case shownRecord:
 		return entry(c.rec, c.now)
-	case c.block != nil:
+	case shownBlock:
 		return Entry{
 			Value: c.block.Values[c.at], Exists: true, Version: c.block.Versions[c.at],
 		}
@@ -312,10 +402,10 @@ func (c *Cursor) Entry() Entry {
 
 // Value is Entry().Value, at less cost.
 func (c *Cursor) Value() []byte {
-	switch {
-	case c.rec != nil:
+	switch c.shown {
+	case shownRecord:
 		return c.rec.Value
-	case c.block != nil:
+	case shownBlock:
 		return c.block.Values[c.at]
 	}
 	return c.entry.Value
@@ -335,10 +425,21 @@ func (c *Cursor) Close() {
 		t.addRange(c)
 		c.own.close()
 	}
+	if c.shown == shownBlock {
+		c.pass()
+	}
 	c.dropBlock()
 	if c.below != nil {
 		c.below.Close()
 	}
+	if !c.kept {
+		return
+	}
+	if c.blocks == nil {
+		c.below = nil // not one that would be used again
+	}
+	// For as long as nobody scans, it keeps nobody's memory, nor a transaction from being dropped.
+	*c = Cursor{kept: true, closed: true, below: c.below, block: c.block, err: c.err}
 }
 
 // addRange enters what a scan has read so far into the ranges to be validated. This is the one
@@ -354,9 +455,9 @@ func (t *Tx) addRange(c *Cursor) {
 	case !c.started:
 		return // nothing was read
 	case r.Reverse:
-		r.Start = c.key
+		r.Start = c.Key()
 	default:
-		r.End = c.key + "\x00" // the smallest key after the last one shown
+		r.End = c.Key() + "\x00" // the smallest key after the last one shown
 	}
 	r.Reverse = false
 	t.ranges.add(backend.RangeRead{Scope: c.s.s, Primitive: c.p, Range: r})

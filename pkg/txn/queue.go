@@ -58,6 +58,8 @@ type queue struct {
 	seed   maphash.Seed
 	limit  time.Duration // how long a turn is safe
 	shards [queueShards]queueShard
+	// hot counts the shards that have a line, for a look that needs not even the key's place.
+	hot atomic.Int32
 	// idle waiters are out of every line, their timers stopped, their channels empty.
 	idle sync.Pool
 }
@@ -67,7 +69,8 @@ type queueShard struct {
 	lines  map[hotKey]line
 	number uint64 // of the last turn
 
-	hot atomic.Int64 // the length of lines, for a look without the lock
+	hot   atomic.Int64  // the length of lines, for a look without the lock
+	among *atomic.Int32 // queue.hot
 }
 
 // line is one key's: whose turn it is, and who waits, oldest first.
@@ -100,7 +103,7 @@ func (q *queue) init(limit time.Duration) {
 	q.seed, q.limit = maphash.MakeSeed(), limit
 	q.idle.New = newWaiter
 	for i := range q.shards {
-		q.shards[i].lines = map[hotKey]line{}
+		q.shards[i].lines, q.shards[i].among = map[hotKey]line{}, &q.hot
 	}
 }
 
@@ -149,6 +152,9 @@ func (q *queue) expect(k hotKey, more int) {
 	s.set(k, l)
 }
 
+// anyHot reports whether any key is hot.
+func (q *queue) anyHot() bool { return q.hot.Load() != 0 }
+
 // isHot reports whether a key is hot. It takes no lock while no key of the shard is.
 func (q *queue) isHot(k hotKey) bool {
 	s := q.shard(&k)
@@ -168,7 +174,13 @@ func (s *queueShard) set(k hotKey, l line) {
 	} else {
 		s.lines[k] = l
 	}
-	s.hot.Store(int64(len(s.lines)))
+	n := int64(len(s.lines))
+	switch was := s.hot.Swap(n); {
+	case was == 0 && n > 0:
+		s.among.Add(1)
+	case was > 0 && n == 0:
+		s.among.Add(-1)
+	}
 }
 
 // wait waits for the waiter's turn; holder has the number of the turn that it found.

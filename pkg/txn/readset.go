@@ -15,21 +15,13 @@ import (
 // long as the number of different keys, or shorter than denseReads.
 type readSet struct {
 	list  []backend.Read
-	limit int             // the length at which duplicates are squeezed out
-	kept  *[]backend.Read // whose memory the list began with
+	limit int // the length at which duplicates are squeezed out, once it was reached
 }
 
 const (
 	fewReads   = 8   // up to here a look at all entries is cheaper than a duplicate
 	denseReads = 512 // up to here duplicates are not worth a sort
-	keptReads  = 1 << 10
 )
-
-// readLists has empty lists that transactions have given back, of at most keptReads.
-var readLists = sync.Pool{New: func() any {
-	list := make([]backend.Read, 0, denseReads/8)
-	return &list
-}}
 
 func (s *readSet) add(r backend.Read) {
 	n := len(s.list)
@@ -40,25 +32,11 @@ func (s *readSet) add(r backend.Read) {
 			}
 		}
 	}
-	if s.kept == nil {
-		s.kept = readLists.Get().(*[]backend.Read)
-		s.list, s.limit = *s.kept, denseReads
-	}
-	if n == s.limit {
+	if n >= denseReads && n >= s.limit {
 		s.compact()
 		s.limit = max(denseReads, 2*len(s.list))
 	}
 	s.list = append(s.list, r)
-}
-
-// drop forgets all reads. Nobody holds the list any more.
-func (s *readSet) drop() {
-	if s.kept != nil && cap(s.list) <= keptReads {
-		clear(s.list)
-		*s.kept = s.list[:0]
-		readLists.Put(s.kept)
-	}
-	*s = readSet{}
 }
 
 // compact brings the list into key order, each key once.
@@ -83,4 +61,56 @@ func otherEntry(a, b *backend.Read) bool {
 
 func sameRead(a, b *backend.Read) bool {
 	return a.Key == b.Key && a.Primitive == b.Primitive && a.Scope.Number == b.Scope.Number
+}
+
+// buffers are the room that a transaction begins with, handed from one to the next: making and
+// clearing it anew took longer than a small transaction's reads. The sets grow out of it if they
+// have to.
+type buffers struct {
+	reads   []backend.Read
+	writes  []backend.Write
+	request backend.Request
+}
+
+const (
+	firstReads  = 64
+	firstWrites = 8
+	keptReads   = 1 << 10 // longer lists are left to the garbage collector
+	keptWrites  = 1 << 8
+)
+
+var idleBuffers = sync.Pool{New: func() any {
+	return &buffers{
+		reads:  make([]backend.Read, 0, firstReads),
+		writes: make([]backend.Write, 0, firstWrites),
+	}
+}}
+
+// borrow takes the transaction's buffers into use.
+func (t *Tx) borrow() {
+	b := idleBuffers.Get().(*buffers)
+	t.lent, t.reads.list, t.writes.list = b, b.reads, b.writes
+}
+
+// giveBack ends the use of the buffers. Nobody holds them any more: an authority keeps nothing of a
+// request, and whoever uses the transaction after this is refused before it looks at its sets.
+func (t *Tx) giveBack() {
+	b := t.lent
+	t.lent = nil
+	if b == nil {
+		return
+	}
+	b.reads = emptied(b.reads, t.reads.list, keptReads)
+	b.writes = emptied(b.writes, t.writes.list, keptWrites)
+	b.request = backend.Request{}
+	idleBuffers.Put(b)
+}
+
+// emptied is the list as it was used, or as it was lent if that has become too large to keep.
+func emptied[T any](lent, used []T, most int) []T {
+	if cap(used) > most {
+		used = lent[:cap(lent)]
+	}
+	clear(used)
+	return used[:0]
 }

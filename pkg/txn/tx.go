@@ -44,6 +44,7 @@ type Tx struct {
 	options Options
 	managed bool // ended by Update, not by its user
 	ended   atomic.Bool
+	claimed atomic.Bool // somebody is ending it, or has: see claim
 
 	// untouched: nothing has been seen of the snapshot, and the transaction may take a turn yet.
 	untouched bool
@@ -64,8 +65,8 @@ type Tx struct {
 	creates    []*backend.Scope
 	open       map[*Cursor]struct{} // Serializable: scans whose range is not yet in ranges
 	condBytes  int64
-	lost       error // why the sets above are gone although the transaction has not ended
-	request    backend.Request
+	lost       error    // why the sets above are gone although the transaction has not ended
+	lent       *buffers // the room of the sets; nil once they are gone
 }
 
 // hold is what a transaction must give back: its pin and its place among the active ones. It lives
@@ -102,6 +103,7 @@ func (m *Manager) begin(ctx context.Context, only *backend.Scope, o Options) (*T
 	}
 	t.own.m, t.own.pin = m, pin
 	t.hold = &t.own
+	t.borrow()
 	return t, nil
 }
 
@@ -184,18 +186,25 @@ func (t *Tx) Counts() Counts {
 	return c
 }
 
-// Rollback ends the transaction; nothing of it was written. After the end it answers ErrTxnDone, so
-// that it can be deferred. The function of an Update cannot call it.
+// Rollback ends the transaction; nothing of it was written. After the end, and beside a Commit that
+// has begun, it does nothing and answers ErrTxnDone, so that it can be deferred. The function of an
+// Update cannot call it.
 func (t *Tx) Rollback() error {
 	switch {
 	case t.ended.Load():
 		return ErrTxnDone
 	case t.managed:
 		return fmt.Errorf("rollback: %w", errManaged)
+	case !t.claim():
+		return ErrTxnDone
 	}
 	t.end(rolledBack)
 	return nil
 }
+
+// claim reports whether the transaction is the caller's to end. There is one such caller: a
+// rollback by a timer must not give back what the authority looks at, neither the sets nor the pin.
+func (t *Tx) claim() bool { return t.claimed.CompareAndSwap(false, true) }
 
 // end gives everything back. A Tx that is kept for long after its end holds no data.
 func (t *Tx) end(why cause) {
@@ -209,10 +218,9 @@ func (t *Tx) end(why cause) {
 
 // drop gives up all that was read and is to be written.
 func (t *Tx) drop() {
-	t.reads.drop()
-	t.writes, t.ranges, t.events = writeSet{}, rangeSet{}, eventSet{}
+	t.giveBack()
+	t.reads, t.writes, t.ranges, t.events = readSet{}, writeSet{}, rangeSet{}, eventSet{}
 	t.conditions, t.creates, t.open = nil, nil, nil
-	t.request = backend.Request{}
 	t.condBytes = 0
 }
 
@@ -269,13 +277,15 @@ func (t *Tx) get(ctx context.Context, s *backend.Scope, p codec.Primitive, key s
 	return entry(&r, t.now), nil
 }
 
-// plain is get where nothing speaks against the short way: not the first read, nothing written, and
-// the authority tells.
+// plain is get where nothing speaks against the short way: no turn to be taken at the first read,
+// nothing written, and the authority tells.
 func (t *Tx) plain(s *backend.Scope, p codec.Primitive, key string,
 ) (value []byte, version uint64, ok bool) {
-	if t.untouched || len(t.writes.list) > 0 || len(t.events.list) > 0 || t.usable() != nil {
+	if t.untouched && t.m.queue.anyHot() || len(t.writes.list) > 0 || len(t.events.list) > 0 ||
+		t.usable() != nil {
 		return nil, 0, false
 	}
+	t.untouched = false
 	value, version, hint, ok := t.m.b.GetPlain(s, p, key, t.snapshot)
 	if ok {
 		t.reads.add(backend.Read{Scope: s, Primitive: p, Key: key, Stamp: version, Hint: hint})

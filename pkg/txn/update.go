@@ -31,8 +31,11 @@ func (m *Manager) Update(ctx context.Context, only *backend.Scope, o Options, fn
 	defer func() { m.queue.leave(mine) }() // also when fn panics
 	for attempt := 0; ; attempt++ {
 		version, err, own := m.attempt(ctx, only, o, mine, fn)
+		if err == nil || own {
+			return version, err
+		}
 		var lost *ConflictError
-		if err == nil || own || !errors.As(err, &lost) || attempt >= retry.Max {
+		if !errors.As(err, &lost) || attempt >= retry.Max {
 			return version, err
 		}
 		m.queue.leave(mine)

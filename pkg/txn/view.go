@@ -27,10 +27,17 @@ type View struct {
 
 // newView returns a view of what is published now.
 func (m *Manager) newView() *View {
+	v := &View{}
+	v.begin(m)
+	return v
+}
+
+// begin makes a new view one of what is published now.
+func (v *View) begin(m *Manager) {
 	// The time is asked after the version: what the sweeper deleted at or below it has then expired
 	// for this view, too, so sweeping is never visible.
-	at := m.b.Published()
-	return &View{m: m, at: at, now: m.b.Now()}
+	v.m, v.at = m, m.b.Published()
+	v.now = m.b.Now()
 }
 
 // View calls fn with a view of what is published now, and returns its error unchanged. The view

@@ -27,8 +27,7 @@ type writeSet struct {
 	// shown counts entries that are no writes: see show.
 	shown int
 	// bytes is the size of all keys and values to be written.
-	bytes  int64
-	inline [4]backend.Write
+	bytes int64
 }
 
 // fewWrites is the longest list that is searched without an index.
@@ -101,9 +100,6 @@ func (s *writeSet) put(w backend.Write, fits func(keys int, bytes int64) error) 
 
 // add appends an entry for a new key.
 func (s *writeSet) add(w backend.Write) {
-	if len(s.list) == 0 {
-		s.list = s.inline[:0]
-	}
 	s.list = append(s.list, w)
 	s.note(len(s.list) - 1)
 }

@@ -154,13 +154,18 @@ func (k KV) PutWithTTL(ctx context.Context, key string, v codec.Value, ttl time.
 }
 
 func (k KV) put(ctx context.Context, key string, v codec.Value, deadline int64) (uint64, error) {
-	data, err := codec.AppendValue(nil, v)
+	data, err := encode(v)
 	if err != nil {
 		return 0, k.wrap("put", key, err)
 	}
 	p, at := k.place(key)
 	version, err := k.scope.Put(ctx, p, at, data, deadline)
 	return version, k.wrap("put", key, err)
+}
+
+// encode encodes a value into memory of its own, in one piece.
+func encode(v codec.Value) ([]byte, error) {
+	return codec.AppendValue(make([]byte, 0, min(v.EncodedSize(), codec.MaxValueSize)), v)
 }
 
 // Delete deletes a key and reports whether it existed: decided at its place in the commit order, so
@@ -180,7 +185,7 @@ func (k KV) Delete(ctx context.Context, key string) (bool, error) {
 // never retried. Inside a transaction the condition is checked at commit and stays even if the
 // value is replaced or deleted later on; later reads of the transaction see the value.
 func (k KV) CAS(ctx context.Context, key string, expected uint64, v codec.Value) (uint64, error) {
-	data, err := codec.AppendValue(nil, v)
+	data, err := encode(v)
 	if err != nil {
 		return 0, k.wrap("cas", key, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"strings"
+	"sync"
 
 	"github.com/inmem-db/inmem/pkg/codec"
 	"github.com/inmem-db/inmem/pkg/txn"
@@ -75,7 +76,7 @@ func (k KV) Scan(ctx context.Context, o ScanOptions) iter.Seq2[Pair, error] {
 		defer w.close()
 		for w.some() {
 			for i, key := range w.keys {
-				if i > 0 && w.over(i) {
+				if i > 0 && !w.step(i) {
 					break
 				}
 				v, err := codec.DecodeStored(w.values[i])
@@ -101,7 +102,7 @@ func (k KV) List(ctx context.Context, o ScanOptions) iter.Seq2[string, error] {
 		defer w.close()
 		for w.some() {
 			for i, key := range w.keys {
-				if i > 0 && w.over(i) {
+				if i > 0 && !w.step(i) {
 					break
 				}
 				if !yield(key[len(k.space):], nil) {
@@ -120,7 +121,10 @@ func (k KV) Count(ctx context.Context, o ScanOptions) (n int, err error) {
 	w := k.walk(ctx, "count", &o)
 	defer w.close()
 	for w.some() {
-		n += len(w.keys)
+		n++
+		for i := 1; i < len(w.keys) && w.step(i); i++ {
+			n++
+		}
 	}
 	if w.err != nil {
 		return 0, w.err
@@ -128,19 +132,25 @@ func (k KV) Count(ctx context.Context, o ScanOptions) (n int, err error) {
 	return n, nil
 }
 
-// walk is what Scan, List and Count share: a cursor with a limit. It must be closed.
+// walk is what Scan, List and Count share: a cursor with a limit. It must be closed, and not be
+// touched afterwards: it is then somebody else's. So it never leaves the functions that open it.
 type walk struct {
 	k          KV
-	op, prefix string      // for errors
-	c          *txn.Cursor // nil: nothing is selected
-	left       int         // how many more keys may be shown
-	keys       []string    // those that come next, as they lie in the store
+	op, prefix string // for errors
+	c          txn.Cursor
+	open       bool     // false: nothing is selected
+	left       int      // how many more keys may be shown
+	keys       []string // that under the cursor and those behind it, as they lie in the store
 	values     [][]byte
 	err        error // why it ended, if not because there is nothing left
 }
 
-func (k KV) walk(ctx context.Context, op string, o *ScanOptions) walk {
-	w := walk{k: k, op: op, prefix: o.Prefix, left: o.Limit}
+// walks are closed. Each keeps a cursor with its memory: a scan is short.
+var walks = sync.Pool{New: func() any { return new(walk) }}
+
+func (k KV) walk(ctx context.Context, op string, o *ScanOptions) *walk {
+	w := walks.Get().(*walk)
+	w.k, w.op, w.prefix, w.left = k, op, o.Prefix, o.Limit
 	if o.Limit == 0 {
 		w.left = math.MaxInt
 	}
@@ -150,14 +160,15 @@ func (k KV) walk(ctx context.Context, op string, o *ScanOptions) walk {
 		return w
 	}
 	if o.Start == "" || o.Start != o.End { // else an empty range, and an empty End would mean none
-		w.c = k.scope.Scan(ctx, k.placeRange(&r), r)
+		w.open = true
+		w.c.Scan(ctx, k.scope, k.placeRange(&r), r)
 	}
 	return w
 }
 
-// some moves on to the keys that follow: at least one, as many as there are at hand.
+// some moves on to the key that follows, and brings what is at hand behind it.
 func (w *walk) some() bool {
-	if w.c == nil || w.left == 0 {
+	if !w.open || w.left == 0 {
 		return false
 	}
 	w.keys, w.values = w.c.Some(w.left)
@@ -171,20 +182,24 @@ func (w *walk) some() bool {
 	return false
 }
 
-// over reports whether the view has ended before key i of those that were moved on to: it and what
-// follows are not shown, and some says why.
-func (w *walk) over(i int) bool {
-	if !w.c.Over() {
-		return false
+// step moves on to key i of those that some brought, behind the first. If it reports false, that
+// and what follows are not shown, and some says why.
+func (w *walk) step(i int) bool {
+	if w.c.Step() {
+		return true
 	}
 	w.left += len(w.keys) - i
-	return true
+	return false
 }
 
+// close gives the walk back. The next one begins with the cursor as it is, and nothing else.
 func (w *walk) close() {
-	if w.c != nil {
+	if w.open {
 		w.c.Close()
 	}
+	w.k, w.op, w.prefix, w.open = KV{}, "", "", false
+	w.keys, w.values, w.err = nil, nil, nil
+	walks.Put(w)
 }
 
 // placeRange turns a range of keys into where it lies in the store.
