@@ -29,16 +29,14 @@ type beam struct {
 	linked uint32
 
 	ef       int
-	limit    int     // rows to compare at most; 0 = any number
-	compared int     // rows compared
-	twoHop   bool    // go over accepted rows only
-	share    float64 // of accepted rows elsewhere, while it is to be judged; else 0
-	quick    bool    // to scan the accepted rows is quick: give up if few are near
-	spares   int     // accepted rows to keep beside the best
-	passed   int     // rows accepted among the first compared, while it is to be judged
-	asked    int     // those rows
+	limit    int  // rows to compare at most; 0 = any number
+	compared int  // rows compared
+	twoHop   bool // go over accepted rows only
+	spares   int  // accepted rows to keep beside the best
 
 	seen  []uint64 // bit per node
+	open  []uint64 // of a two-hop walk: bit per node that is allowed and not gathered
+	via   []uint32 // nodes of a two-hop walk that are not accepted, to be gone over
 	near  []uint64 // min-heap: to be expanded
 	best  []uint64 // max-heap
 	spare []uint64 // max-heap: accepted, and beaten by the best
@@ -84,7 +82,11 @@ func (b *beam) start(level, ef int) {
 	}
 	b.seen = b.seen[:words]
 	clear(b.seen)
-	b.level, b.ef, b.passed, b.asked = level, ef, 0, 0
+	b.level, b.ef = level, ef
+	b.via = b.via[:0]
+	if b.twoHop {
+		b.openAll()
+	}
 	b.batch = b.batch[:0]
 	b.near, b.best, b.spare = b.near[:0], b.best[:0], b.spare[:0]
 }
@@ -113,14 +115,6 @@ func (b *beam) run() bool {
 		if b.limit > 0 && b.compared > b.limit {
 			return false
 		}
-		if b.share > 0 && b.asked >= judged {
-			even := b.share * float64(b.asked)
-			if b.quick && float64(b.passed) < even/8 {
-				return false
-			}
-			b.twoHop = float64(b.passed) >= even/2
-			b.share = 0
-		}
 		b.askNext()
 	}
 	return true
@@ -129,15 +123,9 @@ func (b *beam) run() bool {
 // askNext asks the CPU for the links of the node that comes next.
 func (b *beam) askNext() {
 	if b.level == 0 && len(b.near) > 0 {
-		list := b.nodes.links(uint32(b.near[0]), 0)
-		first, half := unsafe.Pointer(&list[0]), unsafe.Pointer(&list[len(list)/2])
-		last := unsafe.Pointer(&list[len(list)-1])
-		kernel.Prefetch4(first, half, last, last, 1)
+		b.askLinks(uint32(b.near[0]))
 	}
 }
-
-// judged is how many rows a walk compares before the filter is judged by them.
-const judged = 200
 
 // expand compares the new neighbours of a node.
 func (b *beam) expand(node uint32) {
@@ -155,27 +143,13 @@ func (b *beam) expand(node uint32) {
 			continue
 		}
 		if b.twoHop && !b.accepts(next) && b.nodes.newest(next) == noLink {
-			b.beyond(next)
+			b.via = append(b.via, next)
 			continue
 		}
 		b.gather(next)
 	}
+	b.beyond()
 	b.compare()
-}
-
-// beyond gathers the accepted neighbours of a node that is not.
-func (b *beam) beyond(node uint32) {
-	list := b.nodes.links(node, 0)
-	for i := range list {
-		next := atomic.LoadUint32(&list[i])
-		if next == noLink {
-			return
-		}
-		if next < b.slots && b.seen[next>>6]>>(next&63)&1 == 0 && b.accepts(next) {
-			b.see(next)
-			b.gather(next)
-		}
-	}
 }
 
 func (b *beam) gather(node uint32) { b.batch = append(b.batch, node) }
@@ -236,12 +210,6 @@ func (b *beam) compareFour(some []uint32) {
 func (b *beam) take(node uint32, estimate float32) {
 	key := nearness(estimate) | uint64(node)
 	full := len(b.best) == b.ef
-	if b.share > 0 {
-		b.asked++
-		if b.accepts(node) {
-			b.passed++
-		}
-	}
 	if full && key > b.best[0] {
 		if b.spares > 0 && b.accepts(node) {
 			b.keepSpare(key)

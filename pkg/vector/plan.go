@@ -1,17 +1,15 @@
 package vector
 
-import "math/bits"
-
 // How a search with a filter, or on an old view, is answered. c is the number of rows that are
 // visible and allowed (exact, or estimated where counting would cost more than it saves), n that of
 // all rows.
 //
 //   - few rows, so that a walk would cost as much: scan them
 //   - most rows (c above walkShare of n): walk over all, keep those that are allowed
-//   - between: begin to walk; when the rows around the query are allowed about as often as
-//     elsewhere, go on over allowed rows only (two-hop), else on as before; scan after all when as
-//     many rows were compared as would have cost a scan, or when a scan is quick (at most
-//     Config.FlatRows) and hardly any row around the query is allowed
+//   - between: look at the rows around the query; when they are allowed about as often as
+//     elsewhere, walk over allowed rows only (two-hop), else as before; when a scan is quick (at
+//     most Config.FlatRows) and hardly any of them is allowed, scan; scan after all when as many
+//     rows were compared as would have cost a scan
 //
 // With the default width a walk whose answer the codes leave open is repeated with four times the
 // width, and then given up for a scan. A walk that finds fewer than k is followed by a scan, so
@@ -46,13 +44,10 @@ func (s *searcher) answer() error {
 	s.info.Tail = int(s.n - s.linked)
 	p := s.choose()
 	for p.strategy != Scan {
-		s.info.Strategy, s.info.Why = p.strategy, p.why
-		s.clear()
-		s.scan(s.linked, s.n)
-		if p.why = s.walk(p); p.why != "" {
-			break
+		settled, failed, err := s.attempt(p)
+		if failed != "" {
+			return s.scanAll(failed)
 		}
-		settled, err := s.rank()
 		if settled || err != nil || s.o.Strategy != Auto || s.o.Ef > 0 {
 			return err
 		}
@@ -62,6 +57,19 @@ func (s *searcher) answer() error {
 		p = s.wider(p)
 	}
 	return s.scanAll(p.why)
+}
+
+// attempt answers with a walk over what is linked and a scan of the rest, and tells whether no row
+// that was not ranked can matter; or why the walk failed.
+func (s *searcher) attempt(p plan) (settled bool, failed string, err error) {
+	s.info.Strategy, s.info.Why = p.strategy, p.why
+	s.clear()
+	s.scan(s.linked, s.n)
+	if failed = s.walk(p); failed != "" {
+		return false, failed, nil
+	}
+	settled, err = s.rank()
+	return settled, "", err
 }
 
 // scanAll answers with a scan of everything.
@@ -147,23 +155,21 @@ func (s *searcher) width(share float64) int {
 
 // walk goes over the graph and makes candidates of what it found, or tells why it did not.
 func (s *searcher) walk(p plan) (failed string) {
-	b := &s.beam
-	b.rows, b.nodes, b.graph, b.dim = s.rows, s.nodes, &s.ix.graph, s.ix.config.Dim
-	b.slots, b.uppers, b.linked = s.linked, s.uppers, s.linked
-	b.aim, b.o, b.compared = &s.aim, &s.o, 0
-	b.limit, b.twoHop, b.share, b.quick, b.spares = 0, false, 0, false, 0
+	b := s.ready()
 	b.descend(s.top, 0)
 	if s.o.Ef == 0 && p.width < s.width(1) {
 		b.spares = p.width // a narrow walk has seen more that may be told apart from the nearest
 	}
-	b.limit, b.twoHop, b.share, b.quick = p.limit, p.strategy == TwoHop, p.share, p.quick
+	p.strategy = s.judge(&p)
+	if p.strategy == Scan {
+		s.info.Rows += b.compared
+		return whyAway
+	}
+	b.limit, b.twoHop = p.limit, p.strategy == TwoHop
 	within := b.walk(0, p.width)
 	s.info.Rows += b.compared
-	if !within && b.compared > p.limit {
-		return "the walk took as long as a scan"
-	}
 	if !within {
-		return whyAway
+		return "the walk took as long as a scan"
 	}
 	if len(b.best) < s.k && len(s.cands)+len(b.best) < int(s.n) {
 		return whyAgain
@@ -180,6 +186,31 @@ func (s *searcher) walk(p plan) (failed string) {
 	return ""
 }
 
+// ready points the beam at the query, without bounds.
+func (s *searcher) ready() *beam {
+	b := &s.beam
+	b.rows, b.nodes, b.graph, b.dim = s.rows, s.nodes, &s.ix.graph, s.ix.config.Dim
+	b.slots, b.uppers, b.linked = s.linked, s.uppers, s.linked
+	b.aim, b.o, b.compared = &s.aim, &s.o, 0
+	b.limit, b.twoHop, b.spares = 0, false, 0
+	return b
+}
+
+// judge chooses by the rows around the entries of the graph, unless it is clear already.
+func (s *searcher) judge(p *plan) Strategy {
+	if p.share == 0 {
+		return p.strategy
+	}
+	near := s.beam.around()
+	if p.quick && near < p.share/8 {
+		return Scan
+	}
+	if near >= p.share/2 {
+		return TwoHop
+	}
+	return Walk
+}
+
 // offerAll offers what a walk found.
 func (s *searcher) offerAll(found []uint64) {
 	for _, key := range found {
@@ -188,73 +219,4 @@ func (s *searcher) offerAll(found []uint64) {
 		e := estimateOf(key)
 		s.offer(slot, e, s.aim.q.bound(e, &c.meta[row]))
 	}
-}
-
-// count is how many rows are visible and allowed: exact for a view of the newest version without a
-// filter, otherwise estimated from a sample that is the same every time.
-func (s *searcher) count() int {
-	newest := s.o.At >= s.ix.top.Load()
-	if s.o.Allowed == nil {
-		if newest {
-			return int(s.ix.live.Load())
-		}
-		return s.visible()
-	}
-	allowed := 0
-	for w := range int(s.n+63) / 64 {
-		allowed += bits.OnesCount64(s.o.Allowed.word(w))
-	}
-	return s.visibleOf(allowed)
-}
-
-// sampled is how many words of slots, and how many slots, a sample looks at.
-const sampled = 512
-
-// visible estimates how many rows are visible.
-func (s *searcher) visible() int {
-	step := max(s.n/sampled, 1)
-	asked, seen := 0, 0
-	for at := uint32(0); at < s.n; at += step {
-		// Not every step-th: what is visible may follow a pattern of its own.
-		slot := Slot(min(at+uint32(mix(uint64(at))%uint64(step)), s.n-1))
-		asked++
-		if c, row := s.rows.at(slot); c.visible(row, s.o.At) {
-			seen++
-		}
-	}
-	return share(seen, asked, int(s.n))
-}
-
-// visibleOf estimates how many of the allowed rows are visible.
-func (s *searcher) visibleOf(allowed int) int {
-	if allowed <= s.ix.config.FlatRows {
-		return allowed
-	}
-	words := int(s.n+63) / 64
-	step := max(words/sampled, 1)
-	asked, seen := 0, 0
-	for at := 0; at < words; at += step {
-		w := min(at+int(mix(uint64(at))%uint64(step)), words-1)
-		for word := s.o.Allowed.word(w); word != 0; word &= word - 1 {
-			slot := Slot(w<<6 | bits.TrailingZeros64(word))
-			if uint32(slot) >= s.n {
-				break
-			}
-			asked++
-			if c, row := s.rows.at(slot); c.visible(row, s.o.At) {
-				seen++
-			}
-		}
-	}
-	if asked == 0 {
-		return allowed
-	}
-	return share(seen, asked, allowed)
-}
-
-func share(seen, asked, of int) int {
-	if asked == 0 {
-		return 0
-	}
-	return int(int64(seen) * int64(of) / int64(asked))
 }

@@ -71,6 +71,7 @@ func TestPlanner(t *testing.T) {
 			"rows around the query are allowed as often as elsewhere"},
 		{"far away", right, SearchOptions{Ef: 10, Allowed: away}, Scan,
 			"the walk took as long as a scan"},
+		{"narrow walk", middle, SearchOptions{Strategy: Walk, Ef: 10}, Walk, "asked for"},
 		{"scan", middle, SearchOptions{Strategy: Scan}, Scan, "asked for"},
 		{"walk", middle, SearchOptions{Strategy: Walk, Allowed: every(100)}, Walk, "asked for"},
 		{"two-hop", middle, SearchOptions{Strategy: TwoHop, Allowed: every(3)}, TwoHop, "asked for"},
@@ -176,21 +177,19 @@ func TestAutoBeginsToLink(t *testing.T) {
 // Rows that lie so close that their codes hardly differ: the walk sees that it cannot tell, and the
 // answer is exact all the same. Somebody who asks for a width gets that width.
 func TestCloseRowsAreScanned(t *testing.T) {
-	if testing.Short() {
-		t.Skip("links 8,000 rows: fewer would be scanned anyway")
-	}
-	const n, dim = 8000, 8
+	const n, dim = 4400, 256 // of fewer rows or components a scan would cost less
 	r := rand.New(rand.NewPCG(4, 4))
 	centers := randomData(3, 4, dim)
 	data := make([][]float32, n)
 	for i := range data {
 		data[i] = make([]float32, dim)
 		for d := range data[i] {
-			data[i][d] = centers[i%4][d] + 1e-3*float32(r.NormFloat64())
+			data[i][d] = centers[i%4][d] + 1e-4*float32(r.NormFloat64())
 		}
 	}
 	ix := linkedIndex(t, Config{Dim: dim, Metric: Cosine, Kind: KindGraph, FlatRows: 1,
 		M: 8, EfConstruction: 30}, data)
+	ix.(*slotIndex).graph.width.Store(defaultEf) // whatever was gauged
 	for i := range 10 {
 		want, _, err := ix.Search(nil, data[i], SearchOptions{K: 5, At: n, Strategy: Scan})
 		require.NoError(t, err)
@@ -198,6 +197,8 @@ func TestCloseRowsAreScanned(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 		require.True(t, info.Exact)
+		require.Equal(t, "the codes do not tell the nearest rows apart", info.Why)
+		require.Greater(t, info.Rows, n+defaultEf, "walked first, then scanned")
 		_, info, err = ix.Search(nil, data[i], SearchOptions{K: 5, At: n, Ef: 20})
 		require.NoError(t, err)
 		require.Equal(t, Walk, info.Strategy)
@@ -220,7 +221,7 @@ func TestWalkKeepsSpares(t *testing.T) {
 	for i := range data {
 		data[i] = randomVector(r, 8)
 		for j := range data[i] {
-			data[i][j] += 20 // so far from the origin that codes leave all open
+			data[i][j] += 40 // so far from the origin that codes leave all open
 		}
 		if i%5 == 0 {
 			allowed.Add(Slot(i))
@@ -236,9 +237,16 @@ func TestWalkKeepsSpares(t *testing.T) {
 	require.Equal(t, 28, p.width)
 	require.Empty(t, s.walk(p))
 	require.Len(t, s.beam.spare, p.width)
+	spares := 0
 	for _, c := range s.cands {
 		require.True(t, allowed.Contains(c.slot))
+		for _, key := range s.beam.spare {
+			if uint32(key) == uint32(c.slot) {
+				spares++
+			}
+		}
 	}
+	require.Positive(t, spares, "they are candidates, too")
 	s.clear()
 	p.width = s.width(1)
 	require.Empty(t, s.walk(p))

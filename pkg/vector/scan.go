@@ -3,6 +3,9 @@ package vector
 import (
 	"math"
 	"math/bits"
+	"unsafe"
+
+	"github.com/inmem-db/inmem/pkg/vector/internal/kernel"
 )
 
 // scan offers every row of slots [from, to) that is visible and allowed, four at a time.
@@ -25,7 +28,7 @@ func (s *searcher) scan(from, to uint32) {
 		} else {
 			g.allowed(s.o.Allowed, row, last)
 		}
-		g.flush()
+		g.rest()
 		from = end
 	}
 }
@@ -38,7 +41,7 @@ type group struct {
 	most  rowMeta // the greatest norm and residual in the chunk
 	least float32 // estimates below it do not matter
 	level float32 // the score for which that was computed
-	rows  [4]uint32
+	rows  [8]uint32
 	n     int
 }
 
@@ -71,27 +74,56 @@ func (g *group) allowed(set *Bitmap, row, last uint32) {
 func (g *group) add(row uint32) {
 	g.rows[g.n] = row
 	g.n++
-	if g.n == len(g.rows) {
-		g.flush()
+	if g.n&3 == 0 {
+		g.full()
 	}
 }
 
-// flush offers what is gathered.
-func (g *group) flush() {
-	s, c, dim := g.s, g.c, g.s.ix.config.Dim
-	s.info.Rows += g.n
-	if g.n == 4 {
-		dots := DotInt84(s.aim.q.code, c.code(g.rows[0], dim), c.code(g.rows[1], dim),
-			c.code(g.rows[2], dim), c.code(g.rows[3], dim))
-		for i, row := range g.rows {
-			g.offer(row, dots[i])
-		}
-	} else {
-		for _, row := range g.rows[:g.n] {
-			g.offer(row, DotInt8(s.aim.q.code, c.code(row, dim)))
-		}
+// full asks for the four rows that came last and compares the four before them: those that are
+// allowed lie anywhere in the chunk.
+func (g *group) full() {
+	if g.s.o.Allowed != nil {
+		g.ask(g.rows[g.n-4 : g.n])
 	}
+	if g.n == len(g.rows) {
+		g.compareFour((*[4]uint32)(g.rows[:4]))
+		copy(g.rows[:4], g.rows[4:])
+		g.n = 4
+	}
+}
+
+// ask asks the CPU for four rows.
+func (g *group) ask(four []uint32) {
+	c, dim := g.c, g.s.ix.config.Dim
+	kernel.Prefetch4(unsafe.Pointer(&c.meta[four[0]]), unsafe.Pointer(&c.meta[four[1]]),
+		unsafe.Pointer(&c.meta[four[2]]), unsafe.Pointer(&c.meta[four[3]]), 1)
+	kernel.Prefetch4(unsafe.Pointer(&c.codes[int(four[0])*dim]),
+		unsafe.Pointer(&c.codes[int(four[1])*dim]), unsafe.Pointer(&c.codes[int(four[2])*dim]),
+		unsafe.Pointer(&c.codes[int(four[3])*dim]), dim)
+}
+
+// rest compares what is left of a chunk.
+func (g *group) rest() {
+	from := 0
+	if g.n >= 4 {
+		g.compareFour((*[4]uint32)(g.rows[:4]))
+		from = 4
+	}
+	for _, row := range g.rows[from:g.n] {
+		g.offer(row, DotInt8(g.s.aim.q.code, g.c.code(row, g.s.ix.config.Dim)))
+	}
+	g.s.info.Rows += g.n - from
 	g.n = 0
+}
+
+func (g *group) compareFour(four *[4]uint32) {
+	s, c, dim := g.s, g.c, g.s.ix.config.Dim
+	s.info.Rows += 4
+	dots := DotInt84(s.aim.q.code, c.code(four[0], dim), c.code(four[1], dim),
+		c.code(four[2], dim), c.code(four[3], dim))
+	for i, row := range four {
+		g.offer(row, dots[i])
+	}
 }
 
 // offer drops most rows by the greatest residual of the chunk, without looking at their own.

@@ -23,6 +23,7 @@ func Run(t *testing.T, make Make) {
 	t.Run("concurrency", func(t *testing.T) { concurrency(t, make) })
 	t.Run("rebuild", func(t *testing.T) { rebuild(t, make) })
 	t.Run("recall", func(t *testing.T) { recall(t, make) })
+	t.Run("views", func(t *testing.T) { views(t, make) })
 	t.Run("updates", func(t *testing.T) { updates(t, make) })
 	t.Run("duplicates", func(t *testing.T) { duplicates(t, make) })
 }

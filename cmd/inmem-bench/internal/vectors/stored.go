@@ -93,8 +93,13 @@ func (s *stored) fill(ctx context.Context) (err error) {
 
 // put stores the rows of one batch.
 func (s *stored) put(ctx context.Context, run *inmem.Run, from int) (uint64, error) {
-	rows := make([]inmem.VectorRow, 0, batch)
-	for i := from; i < min(from+batch, s.set.len()); i++ {
+	return s.putRows(ctx, run, from, min(from+batch, s.set.len()))
+}
+
+// putRows stores some rows of the set in one commit.
+func (s *stored) putRows(ctx context.Context, run *inmem.Run, from, to int) (uint64, error) {
+	rows := make([]inmem.VectorRow, 0, to-from)
+	for i := from; i < to; i++ {
 		entries := map[string]any{"class": s.set.classes[i]}
 		if s.set.areas != nil {
 			entries["area"] = s.set.areas[i]
@@ -258,41 +263,4 @@ func (s *stored) upsert() measure.Workload {
 			}, nil
 		},
 	}
-}
-
-// reopen closes the database, opens it, and searches once.
-func (s *stored) reopen() measure.Workload {
-	w := s.on("vector/reopen/"+s.src.name, "close and open the database, and search once",
-		func(context.Context) (*measure.Trial, error) {
-			e := s.exam(nil, 0)
-			return &measure.Trial{Op: func(ctx context.Context, _, i int) error {
-				return s.again(ctx, e, i%len(s.set.queries))
-			}}, nil
-		})
-	w.Once = true
-	return w
-}
-
-func (s *stored) again(ctx context.Context, e *exam, query int) error {
-	if err := s.db.Close(); err != nil {
-		return err
-	}
-	db, err := s.open(s.dir)
-	if err != nil {
-		return err
-	}
-	s.db = db
-	if s.run, err = db.Run(ctx, s.run.ID()); err != nil {
-		return err
-	}
-	o := inmem.SearchOptions{K: depth, Vector: s.set.queries[query]}
-	r, err := s.run.Vectors(name).Search(ctx, o)
-	if err != nil {
-		return err
-	}
-	hits := make([]hit, 0, depth)
-	for i := range r.Hits {
-		hits = append(hits, hit{r.Hits[i].ID, r.Hits[i].Score})
-	}
-	return e.check(query, hits)
 }

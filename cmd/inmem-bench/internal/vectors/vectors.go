@@ -84,9 +84,9 @@ func of(cfg measure.Config, src source) []measure.Workload {
 	for _, f := range filtersOf(src) {
 		all = append(all, s.filtered(f))
 	}
-	all = append(all, s.viewed(), s.upsert())
+	all = append(all, s.viewed(), s.upsert(), s.adding())
 	if cfg.Mode != inmem.None.String() { // there would be nothing on disk
-		all = append(all, s.reopen())
+		all = append(all, s.reopen(), s.rebuilt())
 	}
 	b := newBare(cfg, src)
 	all = append(all, b.search(0))
@@ -98,7 +98,7 @@ func of(cfg measure.Config, src source) []measure.Workload {
 			all = append(all, b.filtered(f, ef))
 		}
 	}
-	return append(all, b.link())
+	return append(all, b.workers(), b.link())
 }
 
 // width names a width in the name of a workload.

@@ -50,7 +50,8 @@ func TestEveryWorkloadRuns(t *testing.T) {
 		vector/search/ef_10 vector/search/ef_16 vector/search/ef_32
 		vector/search/ef_64 vector/search/ef_128 vector/search/ef_256
 		vector/filter/50_percent vector/filter/10_percent vector/filter/1_percent
-		vector/filter/10_percent_corr vector/search_view vector/upsert vector/reopen
+		vector/filter/10_percent_corr vector/search_view vector/upsert vector/search_adding
+		vector/reopen vector/reopen_without_file
 		vector/bare/default vector/bare/ef_10 vector/bare/ef_16 vector/bare/ef_32
 		vector/bare/ef_64 vector/bare/ef_128 vector/bare/ef_256`)
 	for _, f := range filters {
@@ -58,12 +59,26 @@ func TestEveryWorkloadRuns(t *testing.T) {
 			expected = append(expected, "vector/bare_filter/"+f.name+"/"+width(ef))
 		}
 	}
-	require.Equal(t, append(expected, "vector/link"), names)
+	require.Equal(t, append(expected, "vector/bare_workers/2", "vector/link"), names)
 	for _, w := range of(config("none"), small) {
 		require.NotContains(t, w.Name, "reopen", "nothing is on disk")
 	}
 	_, err = run(t, of(config("lazy"), small)[0])
 	require.ErrorContains(t, err, "no durability mode is called lazy")
+}
+
+// The file of the graph is set aside and put back; what is read without it is exact.
+func TestReopenWithoutTheFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("an index has a file from 4,096 rows on, and a graph of so few only if they are long")
+	}
+	large := synthetic("1024/5k", 4500, 10, 1024, vector.Cosine, short)
+	s := newStored(config("batched"), large)
+	results, err := run(t, s.rebuilt(), s.reopen(), s.rebuilt())
+	require.NoError(t, err)
+	for _, i := range []int{0, 2} {
+		require.Equal(t, measure.Metric{Name: "files set aside", Value: 1}, results[i].Metrics()[1])
+	}
 }
 
 // What a machine of a test has no time for is at least named right.
