@@ -18,7 +18,7 @@ MAIN_PATHS := engine_get,engine_put/insert,engine_put/overwrite_uniform,txn_comm
 	)rows/open_closed/1m,rows/open_killed/1m
 
 # The tests that make crash runs: by name, in these packages.
-CRASHTESTS := Crash|Kill|Fault|Torn|Recover|Reopen|Damage
+CRASHTESTS := Crash|Kill|Fault|Fail|Torn|Recover|Reopen|Damage
 CRASHED    := ./internal/embedded/... ./pkg/db/...
 
 .PHONY: help test soak race invariants fuzz crash sim kill citizens corruption isolation sabotage lint staticcheck api \
@@ -49,7 +49,7 @@ crash: ## crash tests, long forms: CRASHROUNDS (200) rounds of killed processes 
 	INMEM_LONG=1 INMEM_CRASH_ROUNDS=$(CRASHROUNDS) $(GO) test -count 1 -timeout 4h -v \
 		-run '$(CRASHTESTS)' $(CRASHED)
 
-kill: ## processes killed under load, ROUNDS (500) times in all modes: what was lost, and why
+kill: ## processes killed under load, ROUNDS (500) times, all modes but None: what was lost, and why
 	INMEM_CRASH_ROUNDS=$(ROUNDS) $(GO) test -count 1 -timeout 4h -v -run '^TestKillUnderLoad$$' \
 		./pkg/db/crashtest
 
@@ -106,7 +106,7 @@ bench-profile: ## where the time goes: shares of the layers in workloads W (the 
 bench-guard: ## fail if something is far slower than recorded, three times in a row
 	$(GO) -C cmd/inmem-bench/peers run . -quiet -short -guard guard.txt
 
-cover: ## statement coverage of the library by all tests, details in cover.out
+cover: ## statement coverage of the library by all tests in short form, details in cover.out
 	$(GO) test -short -coverprofile cover.out -coverpkg ./pkg/...,./internal/... ./...
 	$(GO) tool cover -func cover.out | tail -n 1
 

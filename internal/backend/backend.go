@@ -27,8 +27,14 @@
 //
 // The space is freed afterwards, in the background and over restarts. So are the older versions of
 // the record itself, and of the index entries of the system scope (codec.RunIndex) that the same
-// commit deleted: whoever reads these at a version before the deletion may find them or not. Their
-// tombstones stay. Commit records stay too; Tail marks what they did in the scope as Gone.
+// commit deleted: whoever reads these at a version before the deletion may find them or not. The
+// record's tombstone stays; those of index entries may go, and the key then reads as one that never
+// was. Tail marks what a commit did in the scope as Gone.
+//
+// A commit of which all scopes are gone, and of which no fork holds copies, may be taken for one
+// that never was: CommitRecord and CommitTime know nothing of it, NewestCommit and VersionAt name
+// the one before it, Tail passes over it, and the commit behind names that as its Previous. Nothing
+// else that can be read depends on it.
 //
 // # Forks
 //

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/inmem-db/inmem/pkg/codec"
@@ -102,6 +103,14 @@ type BlockCursor interface {
 	// at most most records. An empty block says nothing: Next goes on, and tells of errors, too. The
 	// cursor stands on no record afterwards.
 	NextBlock(b *Block, most int)
+}
+
+// Rescanner is a Reader that can scan with the cursor of an earlier scan, and so with what that had
+// to allocate.
+type Rescanner interface {
+	// Rescan is Scan. c is nil, or what an earlier Rescan returned, of whatever Reader; it was closed,
+	// and nobody but the caller has it. It may be returned, and then walks anew.
+	Rescan(ctx context.Context, c Cursor, s *Scope, p codec.Primitive, r Range, at uint64) Cursor
 }
 
 // Read is one entry of a read set: the key and the stamp that was read (0: absent).

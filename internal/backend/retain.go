@@ -116,9 +116,10 @@ type Retainer interface {
 	// PlanPrune tells what Prune would do now, and does nothing. Errors and cost: those of Prune.
 	PlanPrune(ctx context.Context, s *Scope, o PruneOptions) (PruneReport, error)
 
-	// Reclaim gives the disk space of what Prune has removed since the last time back, and that of
-	// the scopes that were deleted. Without it that happens in the course of time. Errors:
-	// ErrStorage, codec.ErrCorrupt, ErrClosed, and the context's error.
+	// Reclaim gives the disk space of what Prune has removed since the last time back, that of the
+	// scopes that were deleted, and that of the commits of which nothing is left. Without it that
+	// happens in the course of time. Errors: ErrStorage, codec.ErrCorrupt, ErrClosed, and the
+	// context's error.
 	Reclaim(ctx context.Context) (Reclaimed, error)
 }
 
@@ -190,7 +191,7 @@ type PruneReport struct {
 }
 
 // Reclaimed is what Reclaim did: the bytes on disk of all scopes that were pruned since the last
-// time, before and after.
+// time, and of the list of commits if something of it went, before and after.
 type Reclaimed struct {
 	Before, After uint64
 }

@@ -18,7 +18,7 @@ type Run struct {
 
 // portable is the part of a record that is in a bundle.
 func portable(r codec.ScopeRecord) codec.ScopeRecord {
-	r.Number, r.ParentNumber, r.BootEpoch, r.WrappedKey = 0, 0, 0, nil
+	r.Number, r.ParentNumber, r.Oldest, r.BootEpoch, r.WrappedKey = 0, 0, 0, 0, nil
 	r.Flattened, r.Imported, r.Kind = false, 0, codec.KindRun
 	return r
 }

@@ -40,13 +40,11 @@ func (p *plan) encodeAppends() error {
 		p.scratch2 = value
 		e := planEvent{scope: p.scopeOf(a.Scope)}
 		p.scratch = codec.AppendEventKey(p.scratch[:0], a.Scope.Number, 0)
-		p.add(p.scratch, value)
-		e.valueEnd = p.batch.Len()
+		e.keyEnd = p.add(p.scratch, value)
+		e.valueEnd = len(p.out)
 		e.value = e.valueEnd - len(value)
-		e.keyEnd = e.valueEnd - p.valueRoom(len(value))
 		p.scratch = codec.AppendEventTypeKey(p.scratch[:0], a.Scope.Number, a.Type, 0)
-		p.add(p.scratch, indexEntry)
-		e.typeKeyEnd = p.batch.Len() - p.valueRoom(len(indexEntry))
+		e.typeKeyEnd = p.add(p.scratch, indexEntry)
 		e.typeKey = e.typeKeyEnd - len(p.scratch)
 		p.events = append(p.events, e)
 	}
@@ -62,21 +60,20 @@ func (p *plan) stampAppends(version uint64, now int64) {
 			s.events = s.state.events
 		}
 	}
-	repr := p.batch.Repr()
 	p.appended = make([]backend.Appended, len(p.events))
 	for i := range p.events {
 		a, e := &p.req.Appends[i], &p.events[i]
 		s := &p.scopes[e.scope]
 		time := max(now, s.events.time)
 		hash := codec.EventHash(s.events.hash, s.events.next, time, a.Type, a.Digest)
-		codec.PatchEvent(repr[e.value+1:], time, s.events.hash, hash)
+		codec.PatchEvent(p.out[e.value+1:], time, s.events.hash, hash)
 		for _, end := range [...]int{e.keyEnd, e.typeKeyEnd} {
-			codec.PatchHex12(repr[end-codec.EventTypeSequenceOffset:], s.events.next)
-			codec.PatchVersion(repr[:end], version)
+			codec.PatchHex12(p.out[end-codec.EventTypeSequenceOffset:], s.events.next)
+			codec.PatchVersion(p.out[:end], version)
 		}
 		s.changes = append(s.changes, codec.Change{
 			Primitive: codec.Events, Op: codec.ChangeAppend,
-			Key: alias(repr[e.keyEnd-codec.EventTypeSequenceOffset : e.keyEnd-userKeyEnd]),
+			Key: alias(p.out[e.keyEnd-codec.EventTypeSequenceOffset : e.keyEnd-userKeyEnd]),
 		})
 		p.appended[i] = backend.Appended{Sequence: s.events.next, Hash: hash}
 		s.events = eventHead{next: s.events.next + 1, hash: hash, time: time}

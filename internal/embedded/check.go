@@ -196,15 +196,15 @@ func (p *plan) apply() {
 	p.db.order.commit = p.version
 }
 
-// applyEvents puts the events and their index entries into the memtable, out of the batch's bytes:
+// applyEvents puts the events and their index entries into the memtable, out of what was encoded:
 // the memtable copies.
 func (p *plan) applyEvents() {
 	for i := range p.events {
 		e := &p.events[i]
 		st := p.scopes[e.scope].state
-		key := p.repr[e.keyEnd-codec.EventTypeSequenceOffset : e.keyEnd-userKeyEnd]
-		st.mem.Apply(byte(codec.Events), alias(key), p.record(p.repr[e.value+1:e.valueEnd]))
-		key = p.repr[e.typeKey+codec.UserKeyOffset(st.number) : e.typeKeyEnd-userKeyEnd]
+		key := p.out[e.keyEnd-codec.EventTypeSequenceOffset : e.keyEnd-userKeyEnd]
+		st.mem.Apply(byte(codec.Events), alias(key), p.record(p.out[e.value+1:e.valueEnd]))
+		key = p.out[e.typeKey+codec.UserKeyOffset(st.number) : e.typeKeyEnd-userKeyEnd]
 		st.mem.Apply(byte(codec.Events.Index()), alias(key), p.record(indexEntry[1:]))
 	}
 	if len(p.events) == 0 {

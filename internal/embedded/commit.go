@@ -173,9 +173,9 @@ func (d *DB) running() error {
 // of the log is seen by storeFS and sets the fault; Pebble itself would not tell. REQUIRES: the
 // commit lock.
 func (d *DB) log(p *plan) error {
-	d.counters.bytesLogged.Add(uint64(p.batch.Len()))
+	d.counters.bytesLogged.Add(uint64(p.size()))
 	p.wait = d.mustSync(p.req.Durability)
-	if p.batch.Len() >= d.handover.most {
+	if p.size() >= d.handover.most {
 		return d.handover.direct(p)
 	}
 	d.handover.add(p)

@@ -19,10 +19,8 @@ type commitCursor struct {
 
 // commitCursor opens a cursor over all commit records of a store, or of a snapshot of it.
 func newCommitCursor(r pebble.Reader) (*commitCursor, error) {
-	it, err := r.NewIter(&pebble.IterOptions{
-		LowerBound: codec.AppendCommitKey(nil, 1),
-		UpperBound: codec.AppendRangeEnd(nil, codec.SystemScope, codec.Commits, ""),
-	})
+	lower, upper := listBounds()
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,24 @@ import (
 func (d *DB) Scan(
 	ctx context.Context, s *backend.Scope, p codec.Primitive, r backend.Range, at uint64,
 ) backend.Cursor {
+	return d.scan(ctx, &cursor{}, s, p, r, at)
+}
+
+// Rescan implements backend.Rescanner.
+func (d *DB) Rescan(ctx context.Context, old backend.Cursor, s *backend.Scope, p codec.Primitive,
+	r backend.Range, at uint64,
+) backend.Cursor {
+	c, ok := old.(*cursor)
+	if !ok {
+		c = &cursor{kept: true}
+	}
+	return d.scan(ctx, c, s, p, r, at)
+}
+
+// scan is Scan with a cursor that is new, or closed and kept.
+func (d *DB) scan(ctx context.Context, c *cursor, s *backend.Scope, p codec.Primitive,
+	r backend.Range, at uint64,
+) backend.Cursor {
 	if d.closed.Load() {
 		return &failedCursor{err: backend.ErrClosed}
 	}
@@ -34,9 +52,14 @@ func (d *DB) Scan(
 	if st.lineage.Load() != nil {
 		return d.scanForked(ctx, s, p, r, at)
 	}
-	c := &cursor{db: d, ctx: ctx, state: st, handle: s, primitive: p, rng: r, at: at}
+	*c = cursor{
+		db: d, ctx: ctx, state: st, handle: s, primitive: p, rng: r, at: at,
+		kept: c.kept, spare: c.spare,
+	}
 	if st.mem.Complete() {
-		c.mem = memCursors.Get().(*memtable.Cursor)
+		if c.mem = c.spare; c.mem == nil {
+			c.mem = memCursors.Get().(*memtable.Cursor)
+		}
 		c.mem.Scan(st.mem, byte(p), r.Start, r.End, r.Reverse, at)
 	}
 	return c
@@ -68,6 +91,8 @@ type cursor struct {
 	all       bool   // tombstones are given out, too
 
 	mem     *memtable.Cursor // nil once the store is walked
+	kept    bool             // it is used again after Close, by Rescan
+	spare   *memtable.Cursor // of one that is kept: what mem was, or is
 	store   *storeCursor
 	given   bool // key is the last key given out
 	key     string
@@ -166,7 +191,11 @@ func (c *cursor) toStore() bool {
 
 func (c *cursor) dropMem() {
 	c.mem.Close()
-	memCursors.Put(c.mem)
+	if c.kept {
+		c.spare = c.mem
+	} else {
+		memCursors.Put(c.mem)
+	}
 	c.mem = nil
 }
 
@@ -228,5 +257,8 @@ func (c *cursor) Close() {
 	if c.store != nil {
 		c.store.close()
 		c.store = nil
+	}
+	if c.kept { // for as long as nobody scans, it keeps nobody's memory
+		*c = cursor{kept: true, spare: c.spare, stopped: true, err: c.err}
 	}
 }

@@ -65,7 +65,7 @@ type DB struct {
 
 	handover  *handover
 	syncer    *syncer
-	syncing   atomic.Bool // one of the commits that wait for the disk syncs for all; see syncFor
+	syncs     syncQueue // where commits wait for the disk
 	keeper    *keeper
 	sweeper   *sweeper
 	graveyard *graveyard
@@ -126,6 +126,7 @@ func (d *DB) setFault(op string, cause error) {
 func (d *DB) onFault(op string, cause error) {
 	d.opts.Logger.Error("storage failure: the database is read-only now",
 		"operation", op, "error", cause)
+	d.syncs.release(d.isSettled)
 	d.durable.wake()
 	d.published.wake()
 }

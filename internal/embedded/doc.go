@@ -11,14 +11,15 @@
 //	check.go      validation, and how a commit takes effect in memory
 //	pins.go       snapshots of open transactions, and the invariant that validation rests on
 //	read.go       gets;  cursor.go, storecursor.go  scans;  tail.go  commits in order;
-//	              extent.go  first and newest commit of a run
+//	              extents.go  first and newest commit of a run
 //	scope.go      what is known of a run while it is in use
 //	lineage.go    forks: what is read through;  layercursor.go  scans of them;  extents.go  where
 //	              history goes on;  forkplan.go  their commits;  flatten.go  on their own
 //	spill.go      the memory budget;  pressure.go, space.go  when commits must wait or are refused
 //	sync.go       durability modes;  watermark.go  published and durable versions
 //	sweep.go      expired keys
-//	grave.go      a commit that deletes a run;  graveyard.go, freeing.go  what becomes of its space
+//	grave.go      a commit that deletes a run;  graveyard.go, freeing.go  what becomes of its space;
+//	              thin.go  and of what the list of commits says of it
 //	retain.go     what holds history, and what is refused;  retainforks.go  forks that hold it
 //	prune.go, prunewalk.go  retention at work;  reclaim.go  its space given back
 //	open.go       recovery;  guard.go, sentinel.go, keeper.go  what protects it

@@ -2,6 +2,9 @@ package embedded
 
 import (
 	"encoding/binary"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/invariants"
@@ -9,13 +12,11 @@ import (
 )
 
 // Everything but the commit record is encoded before the lock is taken, with room for what only
-// the commit's place in the order decides: the version in every key, the commit number in the keys
-// of the journal, sequence number, time and hashes of events. All have a fixed width, so stamping
-// is a few stores.
+// the commit's place in the order decides: the version in every key, the time of journal records,
+// sequence number, time and hashes of events. All have a fixed width, so stamping is a few stores.
 
-// encode builds the batch of all writes that will take effect, as far as prepare can tell.
+// encode encodes all writes that will take effect, as far as prepare can tell.
 func (p *plan) encode() error {
-	p.dropBatch()
 	size := 64
 	for i := range p.writes {
 		size += 2*len(p.writes[i].Key) + len(p.writes[i].Value) + 96
@@ -23,8 +24,9 @@ func (p *plan) encode() error {
 	for i := range p.req.Appends {
 		size += len(p.req.Appends[i].Type)*3 + len(p.req.Appends[i].Payload) + eventRoom
 	}
-	p.batch = p.db.store.NewBatchWithSize(size)
-	p.live, p.existed, p.expired = 0, 0, 0
+	p.out = append(slices.Grow(p.out[:0], size), make([]byte, batchHeader)...)
+	p.count, p.patches, p.journals = 0, p.patches[:0], p.journals[:0]
+	p.live, p.existed, p.expired, p.deadline = 0, 0, 0, 0
 	for i := range p.scopes {
 		p.scopes[i].changes, p.scopes[i].journal = p.scopes[i].changes[:0], p.scopes[i].journal[:0]
 	}
@@ -69,7 +71,6 @@ func (p *plan) encodeWrite(w *planWrite) error {
 	p.scratch = codec.AppendVersion(key, maxVersion)
 	p.scratch2 = codec.AppendEnvelope(p.scratch2[:0], env)
 	p.set(p.scratch, p.scratch2)
-	p.patches = append(p.patches, p.batch.Len()-p.valueRoom(len(p.scratch2))-8-1)
 	if w.Expiry != 0 {
 		if err := p.encodeDeadline(w); err != nil {
 			return err
@@ -82,29 +83,29 @@ func (p *plan) encodeWrite(w *planWrite) error {
 	return nil
 }
 
-// set adds a key and value to the batch.
+// set adds a key and value; stamp fills in the version of the key.
 func (p *plan) set(key, value []byte) {
 	if invariants.Enabled {
 		if err := codec.CheckKey(key); err != nil {
 			panic(err) // lint:allow panic: invariants build only
 		}
 	}
-	p.add(key, value)
+	p.patches = append(p.patches, p.add(key, value)-8-1)
 }
 
-// add is set for a key that is not complete yet.
-func (p *plan) add(key, value []byte) {
-	op := p.batch.SetDeferred(len(key), len(value))
-	copy(op.Key, key)
-	copy(op.Value, value)
-	// Finish fails only for indexed batches.
-	_ = op.Finish()
+// add is set for a key that others fill in. It returns where the key ends.
+func (p *plan) add(key, value []byte) (keyEnd int) {
+	p.count++
+	p.out, keyEnd = appendSet(p.out, key, value)
+	return keyEnd
 }
 
-// valueRoom is how many bytes of the batch a value of this size takes with its length.
-func (p *plan) valueRoom(size int) int {
-	var buf [binary.MaxVarintLen32]byte
-	return binary.PutUvarint(buf[:], uint64(size)) + size
+// appendSet appends a record of a batch that sets a key, and tells where the key ends.
+func appendSet(r, key, value []byte) (out []byte, keyEnd int) {
+	r = binary.AppendUvarint(append(r, byte(pebble.InternalKeyKindSet)), uint64(len(key)))
+	r = append(r, key...)
+	keyEnd = len(r)
+	return append(binary.AppendUvarint(r, uint64(len(value))), value...), keyEnd
 }
 
 // encodeDeadline adds or, when the key is expired, takes away the index entry by deadline.
@@ -116,31 +117,37 @@ func (p *plan) encodeDeadline(w *planWrite) error {
 	}
 	if w.Op == backend.Expire {
 		p.scratch = codec.AppendVersion(key, w.Stamp)
-		return p.batch.Delete(p.scratch, nil)
+		p.out = binary.AppendUvarint(append(p.out, byte(pebble.InternalKeyKindDelete)),
+			uint64(len(p.scratch)))
+		p.out = append(p.out, p.scratch...)
+		p.count++
+		return nil
 	}
+	p.deadline = max(p.deadline, w.Expiry)
 	p.scratch = codec.AppendVersion(key, maxVersion)
 	p.scratch2 = append(p.scratch2[:0], w.Scope.Record...) // the sweeper has no other way to it
 	p.set(p.scratch, p.scratch2)
-	p.patches = append(p.patches, p.batch.Len()-p.valueRoom(len(p.scratch2))-8-1)
 	return nil
 }
 
-// encodeJournals adds the journal record of each scope that is written to.
+// encodeJournals encodes the journal record of each scope that is written to.
 func (p *plan) encodeJournals() {
-	p.journalAt = p.batch.Len()
 	for i := range p.scopes {
 		s := &p.scopes[i]
 		if len(s.changes) == 0 {
 			continue
 		}
 		if len(s.changes) <= smallJournal {
-			p.scratch2 = codec.AppendJournalRecord(p.scratch2[:0],
+			from := len(p.journals)
+			p.journals = codec.AppendJournalRecord(p.journals,
 				codec.JournalRecord{Parts: 1, Changes: s.changes, Timed: true, Origin: p.req.Origin})
-			p.setJournal(s, 0, p.scratch2)
+			s.journal = append(s.journal, journalPart{from: from, to: len(p.journals)})
 			continue
 		}
 		for part, value := range codec.JournalParts(s.changes, p.req.Origin) {
-			p.setJournal(s, part, value)
+			from := len(p.journals)
+			p.journals = append(p.journals, value...)
+			s.journal = append(s.journal, journalPart{from: from, to: len(p.journals), part: part})
 		}
 	}
 }
@@ -148,20 +155,8 @@ func (p *plan) encodeJournals() {
 // smallJournal is how many changes surely fit one part of a journal record.
 const smallJournal = codec.MaxJournalPart / (codec.MaxInternalKeySize + 16)
 
-// setJournal adds one part of a scope's journal record, and notes where its key lies.
-func (p *plan) setJournal(s *planScope, part int, value []byte) {
-	p.scratch = codec.AppendJournalKey(p.scratch[:0], s.handle.Number, 0, part)
-	begin := p.batch.Len()
-	// The version in it is zeros until stamp fills it: not a valid key yet.
-	p.add(p.scratch, value)
-	end := p.batch.Len()
-	s.journal = append(s.journal, journalPart{
-		begin: begin, at: end - p.valueRoom(len(value)) - len(p.scratch), size: len(p.scratch),
-		part: part, value: end - len(value), end: end,
-	})
-}
-
-// stamp takes the commit's numbers and writes them into the batch. REQUIRES: the commit lock.
+// stamp takes the commit's numbers and writes them into what was encoded.
+// REQUIRES: the commit lock.
 func (p *plan) stamp(version uint64, now int64) {
 	p.version = version
 	if len(p.req.Appends) > 0 {
@@ -170,7 +165,7 @@ func (p *plan) stamp(version uint64, now int64) {
 	}
 	rec := codec.CommitRecord{
 		Version: version, Previous: p.db.order.commit, Time: now, Flags: p.req.Flags,
-		Scopes: p.numbers[:0],
+		Scopes: p.numbers[:0], Deadline: p.deadline,
 	}
 	for i := range p.scopes {
 		s := &p.scopes[i]
@@ -184,25 +179,40 @@ func (p *plan) stamp(version uint64, now int64) {
 		rec.Scopes = append(rec.Scopes, codec.ScopeCommit{Scope: s.handle.Number, Number: s.number})
 	}
 	p.numbers = rec.Scopes
-	p.scratch = codec.AppendCommitKey(p.scratch[:0], version)
 	p.scratch2 = codec.AppendCommitRecord(p.scratch2[:0], rec)
-	p.set(p.scratch, p.scratch2)
-	p.commitRecord = p.batch.Len() - len(p.scratch2)
-	repr := p.batch.Repr()
-	p.repr = repr
+	p.commitRecord = p.scratch2
 	for _, at := range p.patches {
-		binary.BigEndian.PutUint64(repr[at:], version)
+		binary.BigEndian.PutUint64(p.out[at:], version)
 	}
 	for i := range p.scopes {
-		s := &p.scopes[i]
-		for _, j := range s.journal {
-			key := repr[j.at : j.at : j.at+j.size]
-			key = codec.AppendJournalKey(key, s.handle.Number, s.number, j.part)
-			codec.PatchVersion(key, version)
+		for _, j := range p.scopes[i].journal {
 			if j.part == 0 {
-				codec.PatchJournalTime(repr[:j.end], now)
+				codec.PatchJournalTime(p.journals[j.from:j.to], now)
 			}
 		}
 	}
 	p.db.order.time = now
+}
+
+// size is what the commit brings into the log, keys of journal and commit records apart.
+func (p *plan) size() int { return len(p.out) + len(p.journals) + len(p.commitRecord) }
+
+// complete makes out the whole batch of the commit. REQUIRES: stamp was called.
+func (p *plan) complete() {
+	for i := range p.scopes {
+		s := &p.scopes[i]
+		for _, j := range s.journal {
+			p.add(s.journalKey(p, j.part), p.journals[j.from:j.to])
+		}
+	}
+	p.scratch = codec.AppendCommitKey(p.scratch[:0], p.version)
+	p.add(p.scratch, p.commitRecord)
+	binary.LittleEndian.PutUint32(p.out[8:], p.count)
+}
+
+// journalKey is the key of a part of the scope's journal record, good until the next one.
+func (s *planScope) journalKey(p *plan, part int) []byte {
+	p.scratch = codec.AppendJournalKey(p.scratch[:0], s.handle.Number, s.number, part)
+	codec.PatchVersion(p.scratch, p.version)
+	return p.scratch
 }

@@ -54,6 +54,9 @@ func newFork(db *DB, parent forked, at uint64) (forked, *backend.Request, error)
 	id.Parent = f.rec.ID
 	f.Record = id.ParentKey()
 	f.rec.Parent, f.rec.ParentNumber, f.rec.ForkVersion = parent.rec.ID, parent.Number, at
+	if f.rec.Oldest = parent.Number; parent.rec.ForkVersion != 0 {
+		f.rec.Oldest = parent.rec.Oldest
+	}
 	return f, &backend.Request{
 		CreateScopes: []*backend.Scope{f.Scope}, Writes: []backend.Write{f.record()},
 	}, nil

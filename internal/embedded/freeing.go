@@ -115,12 +115,13 @@ func deadlineKey(it *pebble.Iterator) ([]byte, error) {
 }
 
 // freeOlder removes the versions, older than the deletion, of the keys of the system scope that a
-// note names.
+// note names; and of index entries the tombstones too, once nothing is left below them.
 func (d *DB) freeOlder(ctx context.Context, g grave) error {
 	changes, err := d.readGrave(g)
 	if err != nil {
 		return err
 	}
+	var tombstones [][]byte
 	for _, c := range changes {
 		for more := true; more; {
 			var keys [][]byte
@@ -131,22 +132,15 @@ func (d *DB) freeOlder(ctx context.Context, g grave) error {
 				return err
 			}
 		}
+		if c.Primitive == codec.RunIndex {
+			key, err := codec.AppendKey(nil, codec.SystemScope, c.Primitive, c.Key)
+			if err != nil {
+				return err
+			}
+			tombstones = append(tombstones, codec.AppendVersion(key, g.version))
+		}
 	}
-	return nil
-}
-
-// readGrave reads what a note says.
-func (d *DB) readGrave(g grave) ([]codec.Change, error) {
-	if !d.storeGate.TryRLock() {
-		return nil, backend.ErrClosed
-	}
-	defer d.storeGate.RUnlock()
-	value, closer, err := d.store.Get(graveKey(g))
-	if err != nil {
-		return nil, d.readFailed(err)
-	}
-	rec, err := codec.DecodeJournalRecord(0, bytes.Clone(value))
-	return rec.Changes, d.readFailed(errors.Join(err, closer.Close()))
+	return d.discard(ctx, tombstones)
 }
 
 // olderVersions lists engine keys of versions of a key of the system scope below a version. more

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
@@ -138,6 +139,9 @@ func FuzzGather(f *testing.F) {
 		f.Add(repr, uint16(0), byte(0), true)
 		f.Add(repr, uint16(40), byte(2), true)
 	}
+	for _, repr := range unopenable(f) {
+		f.Add(repr, uint16(0), byte(0), true)
+	}
 	f.Fuzz(func(t *testing.T, data []byte, at uint16, flip byte, inside bool) {
 		data = bytes.Clone(data)
 		if int(at) < len(data) {
@@ -163,6 +167,32 @@ func FuzzGather(f *testing.F) {
 		require.GreaterOrEqual(t, db.Published(), found.Newest)
 		require.NoError(t, db.Close())
 	})
+}
+
+// unopenable are batches whose records have keys of the right form, and say what Open refuses; and
+// one that ends in the middle of a length.
+func unopenable(t testing.TB) (reprs [][]byte) {
+	record := codec.AppendJournalRecord(nil, codec.JournalRecord{Parts: 1})
+	numbered := func(p codec.Primitive, user string) []byte {
+		key, err := codec.AppendKey(nil, codec.SystemScope, p, user)
+		require.NoError(t, err)
+		return codec.AppendVersion(key, 1)
+	}
+	first := string(codec.EventUserKey(1))
+	for _, entry := range []struct{ key, value []byte }{
+		{numbered(codec.Journal, "00000000000\xff"), record},
+		{numbered(codec.Journal, first), []byte{1, 2, 3, 4}},
+		{numbered(codec.Journal, string(codec.EventUserKey(0))), record},
+		{numbered(codec.Events, "1"), []byte{0xf6}},
+		{numbered(codec.Graveyard, "1"), record},
+		{numbered(codec.Commits, "1"), []byte{1}},
+	} {
+		b := new(pebble.Batch)
+		require.NoError(t, b.Set(entry.key, entry.value, nil))
+		reprs = append(reprs, bytes.Clone(b.Repr()))
+		require.NoError(t, b.Close())
+	}
+	return append(reprs, []byte("000000000000\x01\xff"), []byte("000000000000\x03"))
 }
 
 // someLog is the log of a small database.

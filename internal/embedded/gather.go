@@ -55,8 +55,8 @@ type GatheredFile struct {
 //
 // Records are versions, and a version is written once; so it does not matter in which order files
 // are read, nor that some were replaced long ago. What housekeeping had removed may come back:
-// versions below horizons, which the horizons still hide, and keys of deleted scopes, which no
-// record names.
+// versions below horizons, which the horizons still hide, keys of deleted scopes, which no record
+// names, and entries of the index of runs. Records of commits that have come back go again.
 //
 // Errors: codec.ErrInvalidArgument if there is nothing to read, or To exists; backend.ErrLocked,
 // backend.ErrStorage, ctx's. Damage is no error.
@@ -66,6 +66,7 @@ func Gather(ctx context.Context, o GatherOptions) (Gathered, error) {
 	}
 	g := &gathering{
 		ctx: ctx, o: &o, horizons: map[codec.Scope][]byte{}, newest: map[codec.Scope]uint64{},
+		commits: map[uint64][]byte{},
 	}
 	err := g.run()
 	if err != nil {
@@ -87,8 +88,9 @@ type gathering struct {
 	batch *pebble.Batch
 	files []GatheredFile
 
-	last, lastTime uint64 // the newest commit record, and its time
-	version        uint64 // the greatest version of any record
+	last, lastTime uint64            // the newest commit record, and its time
+	commits        map[uint64][]byte // what the batch has under keys of commit records
+	version        uint64            // the greatest version of any record
 	scope          codec.Scope
 	// The horizon record of a scope is written over; the one that rose highest is the last.
 	horizons map[codec.Scope][]byte
@@ -187,20 +189,24 @@ func (g *gathering) take(key, value []byte) (bool, error) {
 		return false, nil
 	}
 	if version, err := codec.DecodeCommitKey(key); err == nil {
-		time, err := lastTime(version, value)
+		last, scope, err := readCommits(version, value)
 		if err != nil {
 			return false, nil
 		}
+		g.scope = max(g.scope, scope)
 		if version > g.last {
-			g.last, g.lastTime = version, uint64(time)
+			g.last, g.lastTime = version, uint64(last)
 		}
-		return true, g.set(key, value)
+		return true, g.setCommits(version, key, value)
 	}
-	n, p, _, version, err := codec.DecodeKey(key)
+	n, p, user, version, err := codec.DecodeKey(key)
+	if err == nil {
+		err = opens(n, p, user, version, value)
+	}
 	if err != nil {
 		return false, nil
 	}
-	g.scope, g.version = max(g.scope, n), max(g.version, version)
+	g.scope, g.version = max(g.scope, n, named(n, p, value)), max(g.version, version)
 	if version != 0 {
 		return true, g.set(key, value)
 	}
@@ -221,13 +227,63 @@ func (g *gathering) take(key, value []byte) (bool, error) {
 	return true, nil
 }
 
-// lastTime reads all commit records under one key, and returns the time of the last one.
-func lastTime(version uint64, value []byte) (time int64, err error) {
+// opens tells whether Open can go by a record: there it is an error if it cannot.
+func opens(
+	n codec.Scope, p codec.Primitive, user []byte, version uint64, value []byte,
+) (err error) {
+	switch {
+	case n == codec.SystemScope && p == codec.Commits:
+		err = codec.ErrCorrupt // one that can be read is known by its whole key
+	case n == codec.SystemScope && p == codec.Graveyard:
+		_, err = codec.DecodeGraveUserKey(string(user))
+	case p == codec.Events:
+		_, _, err = codec.DecodeJournalUserKey(user)
+	case p == codec.Journal:
+		number, part, err := codec.DecodeJournalUserKey(user)
+		if err != nil || part > 0 {
+			return err
+		}
+		records := codec.OpenGroup(version, value)
+		count := uint64(0)
+		for records.Next() {
+			count++
+		}
+		if err = records.Err(); err == nil && (count == 0 || count > number) {
+			err = fmt.Errorf("%w: %d records up to number %d", codec.ErrCorrupt, count, number)
+		}
+		return err
+	}
+	return err
+}
+
+// named is the greatest scope that a record of one names: its own number, which no key needs to
+// have, and its parent's, which may be gone.
+func named(n codec.Scope, p codec.Primitive, value []byte) codec.Scope {
+	if n != codec.SystemScope || p != codec.ScopeRecords {
+		return 0
+	}
+	env, err := codec.DecodeEnvelope(value)
+	if err != nil || env.Tombstone {
+		return 0
+	}
+	rec, err := codec.DecodeScopeRecord(env.Payload)
+	if err != nil {
+		return 0
+	}
+	return max(rec.Number, rec.ParentNumber)
+}
+
+// readCommits reads all commit records under one key, and returns the time of the last one and the
+// greatest scope that they name.
+func readCommits(version uint64, value []byte) (last int64, greatest codec.Scope, err error) {
 	err = eachInGroup(version, value, func(rec codec.CommitRecord, err error) error {
-		time = rec.Time
+		last = rec.Time
+		for _, s := range rec.Scopes {
+			greatest = max(greatest, s.Scope)
+		}
 		return err
 	})
-	return time, err
+	return last, greatest, err
 }
 
 func (g *gathering) set(key, value []byte) error {
@@ -248,6 +304,7 @@ func (g *gathering) apply() error {
 		return err
 	}
 	g.batch = g.store.NewBatch()
+	clear(g.commits)
 	return g.ctx.Err()
 }
 
@@ -270,7 +327,10 @@ func (g *gathering) finish() error {
 	if err := g.apply(); err != nil {
 		return err
 	}
-	if err := g.batch.Close(); err != nil {
+	if err := g.relink(); err != nil {
+		return err
+	}
+	if err := errors.Join(g.apply(), g.batch.Close()); err != nil {
 		return err
 	}
 	return placeFailed(g.store.Flush())

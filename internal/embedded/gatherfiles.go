@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -258,26 +259,58 @@ func (g *gathering) chunk(
 		if bad != nil {
 			return end, bad, nil
 		}
-		if len(repr) < batchrepr.HeaderLen {
-			continue
-		}
-		for b := batchrepr.Read(repr); ; {
-			kind, key, value, ok, bad := b.Next()
-			if !ok || bad != nil {
-				break
-			}
-			if kind != pebble.InternalKeyKindSet {
-				continue
-			}
-			took, err := g.take(key, value)
-			if took {
-				file.Records++
-			}
-			if err != nil {
-				return end, nil, err
-			}
+		if err := g.batchOf(repr, file); err != nil {
+			return end, nil, err
 		}
 	}
+}
+
+// batchOf takes over what a batch of Pebble's sets, as far as it can be read. Pebble's reader is
+// for batches that were written whole: it looks behind the end of one that was not.
+func (g *gathering) batchOf(repr []byte, file *GatheredFile) error {
+	if len(repr) < batchrepr.HeaderLen {
+		return nil
+	}
+	var key, value []byte
+	var ok bool
+	for rest := repr[batchrepr.HeaderLen:]; len(rest) > 0; {
+		kind := pebble.InternalKeyKind(rest[0])
+		key, rest, ok = nextString(rest[1:])
+		switch kind {
+		case pebble.InternalKeyKindSet, pebble.InternalKeyKindRangeDelete,
+			pebble.InternalKeyKindDeleteSized:
+			if ok {
+				value, rest, ok = nextString(rest)
+			}
+		case pebble.InternalKeyKindDelete, pebble.InternalKeyKindLogData:
+		default:
+			ok = false // no database writes it
+		}
+		if !ok {
+			return nil // nor can what is behind it
+		}
+		if kind != pebble.InternalKeyKindSet {
+			continue
+		}
+		took, err := g.take(key, value)
+		if took {
+			file.Records++
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nextString takes a string with its length before it off the front.
+func nextString(b []byte) (s, rest []byte, ok bool) {
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size > uint64(len(b)-n) {
+		return nil, nil, false
+	}
+	b = b[n:]
+	return b[:size], b[size:], true
 }
 
 // newLogReader reads a log of a number. A file that was used before may have the records of another

@@ -94,7 +94,6 @@ func (p *plan) encodeGraves() error {
 		})
 		entries = nil
 		p.set(p.scratch, p.scratch2)
-		p.patches = append(p.patches, p.batch.Len()-p.valueRoom(len(p.scratch2))-8-1)
 	}
 	return nil
 }

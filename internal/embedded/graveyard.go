@@ -1,9 +1,11 @@
 package embedded
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
 )
 
@@ -22,7 +25,8 @@ import (
 //
 // How a scope goes (freeing.go): the older versions of its record and of the index entries that
 // were deleted with it; its entries of the index by deadline; then, in one batch, its keys, by a
-// range deletion, or one by one if they are few, and the note.
+// range deletion, or one by one if they are few, and the note. What the records of commits say of
+// it goes later (thin.go).
 type graveyard struct {
 	db     *DB
 	cancel context.CancelFunc
@@ -31,7 +35,8 @@ type graveyard struct {
 
 	freed atomic.Uint64
 
-	turn chan struct{} // capacity 1: holds an element while somebody frees
+	turn    chan struct{} // capacity 1: holds an element while somebody frees
+	thinned thinned       // guarded by turn: the list of commits
 
 	mu     sync.Mutex
 	graves map[codec.Scope]uint64 // guarded by mu: not freed yet, and the version of the deletion
@@ -57,7 +62,8 @@ func newGraveyard(d *DB) *graveyard {
 	}
 }
 
-// load finds the notes that the last process left.
+// load finds the notes that the last process left. Verify tells of a wrong one, here it is left
+// alone.
 func (g *graveyard) load() error {
 	lower, err := codec.AppendKey(nil, codec.SystemScope, codec.Graveyard, "")
 	if err != nil {
@@ -79,7 +85,16 @@ func (g *graveyard) load() error {
 		if err != nil {
 			return closeIter(it, err)
 		}
-		g.add(grave{scope: n, version: version})
+		found := grave{scope: n, version: version}
+		if err = g.db.checkGrave(found); err != nil && !errors.Is(err, codec.ErrCorrupt) {
+			return closeIter(it, err)
+		}
+		if err != nil {
+			g.db.opts.Logger.Warn("a note about a deleted run is wrong: nothing is freed by it",
+				"scope", n, "version", version, "error", err)
+			continue
+		}
+		g.add(found)
 	}
 	return closeIter(it, nil)
 }
@@ -163,7 +178,7 @@ func (g *graveyard) run(ctx context.Context) {
 		case <-g.work:
 		case <-retry.C:
 		}
-		err := g.freeAll(ctx)
+		err := errors.Join(g.freeAll(ctx), g.db.thinSome(ctx))
 		if err != nil && (ctx.Err() != nil || g.db.running() != nil) {
 			return
 		}
@@ -174,15 +189,20 @@ func (g *graveyard) run(ctx context.Context) {
 	}
 }
 
-// freeAll frees what there is now. One does it at a time, others wait.
+// freeAll frees what there is now.
 func (g *graveyard) freeAll(ctx context.Context) error {
+	return g.inTurn(ctx, func() error { return g.free(ctx, g.list()) })
+}
+
+// inTurn calls f. One frees at a time, others wait.
+func (g *graveyard) inTurn(ctx context.Context, f func() error) error {
 	select {
 	case g.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-g.turn }()
-	return g.free(ctx, g.list())
+	return f()
 }
 
 // graveBatch is how many scopes are freed together: they share one walk over the deadlines, and
@@ -208,6 +228,48 @@ func (g *graveyard) free(ctx context.Context, graves []grave) (err error) {
 		if err = errors.Join(err, failed); ctx.Err() != nil {
 			break
 		}
+	}
+	return err
+}
+
+// readGrave reads what a note says.
+func (d *DB) readGrave(g grave) ([]codec.Change, error) {
+	if !d.storeGate.TryRLock() {
+		return nil, backend.ErrClosed
+	}
+	defer d.storeGate.RUnlock()
+	value, closer, err := d.store.Get(graveKey(g))
+	if err != nil {
+		return nil, d.readFailed(err)
+	}
+	note, err := codec.DecodeJournalRecord(0, bytes.Clone(value))
+	return note.Changes, d.readFailed(errors.Join(err, closer.Close()))
+}
+
+// checkGrave tells whether a commit can have left a note: the one that removes the record of a
+// scope is the only one that does, and what lives must not be freed.
+func (d *DB) checkGrave(g grave) error {
+	if newest := d.published.load(); g.version > newest {
+		return fmt.Errorf("%w: a note of version %d, the newest commit is %d", codec.ErrCorrupt,
+			g.version, newest)
+	}
+	changes, err := d.readGrave(g)
+	if err != nil {
+		return err
+	}
+	named := slices.IndexFunc(changes, func(c codec.Change) bool {
+		return c.Primitive == codec.ScopeRecords
+	})
+	if named < 0 {
+		return fmt.Errorf("%w: the note names no record", codec.ErrCorrupt)
+	}
+	rec, err := d.readStore(codec.SystemScope, codec.ScopeRecords, changes[named].Key, maxVersion)
+	if err != nil || !rec.Exists() {
+		return err
+	}
+	now, err := codec.DecodeScopeRecord(rec.Value)
+	if err == nil && now.Number == g.scope { // a later run may have its name
+		err = fmt.Errorf("%w: its record is there", codec.ErrCorrupt)
 	}
 	return err
 }

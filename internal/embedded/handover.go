@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -47,6 +48,9 @@ type handover struct {
 	repr    []byte
 	sorter  valueSorter
 	spare   queued
+
+	// filled is open.bytes for a look without the lock; written under mu.
+	filled atomic.Int64
 
 	mu   sync.Mutex
 	open queued        // guarded by mu
@@ -97,11 +101,11 @@ func (h *handover) run() {
 
 // add queues a commit. REQUIRES: the commit lock.
 func (h *handover) add(p *plan) {
-	repr := p.batch.Repr()
 	h.mu.Lock()
 	q := &h.open
 	before := q.bytes
-	q.add(p, repr)
+	q.add(p)
+	h.filled.Store(int64(q.bytes))
 	enough := before < h.load && q.bytes >= h.load
 	h.mu.Unlock()
 	if enough {
@@ -111,6 +115,9 @@ func (h *handover) add(p *plan) {
 
 // makeRoom returns when the queue was not full a moment ago.
 func (h *handover) makeRoom(ctx context.Context) error {
+	if h.filled.Load() < int64(h.most) {
+		return nil
+	}
 	taken := h.full()
 	if taken == nil {
 		return nil
@@ -171,8 +178,11 @@ func (h *handover) direct(p *plan) error {
 	if err := h.pushLocked(); err != nil {
 		return err
 	}
+	p.complete()
 	p.handed = true
-	if err := h.db.applyQuietly(p.batch); err != nil {
+	var b pebble.Batch // never closed: Pebble may look at it after a failure, and keep a large one
+	_ = b.SetRepr(p.out)
+	if err := h.db.applyQuietly(&b); err != nil {
 		return err
 	}
 	h.noteLocked(p.version)
@@ -216,6 +226,7 @@ func (h *handover) take() queued {
 	}
 	q := h.open
 	h.open, h.spare = h.spare, queued{}
+	h.filled.Store(0)
 	if h.room != nil {
 		close(h.room)
 		h.room = nil

@@ -23,10 +23,12 @@ import (
 const (
 	firstPage = 64        // changes of the first page of a walk that reads values
 	shortRun  = 2048      // a history that is read at once
-	largePage = 256 << 10 // changes of the pages after the first
+	largePage = 512 << 10 // changes of the pages after the first
 	growth    = 8         // by how much less the next attempt takes
-	// pageBytes is how much a page may hold in values before smaller ones are taken.
-	pageBytes = 32 << 20
+	// pageBytes is how much a page may hold in values before smaller ones are taken. Pages are made
+	// for three quarters of it. Of keys in the order of chance each page goes over all: half as many
+	// pages are half the steps.
+	pageBytes = 48 << 20
 )
 
 // journalWalk is where a walk stands.
@@ -140,7 +142,7 @@ func (p *journalPage) nextLimit() int {
 		most = shortRun
 	}
 	if p.bytes > 0 {
-		most = min(most, int(int64(pageBytes/2)*int64(p.changes)/int64(p.bytes)))
+		most = min(most, int(int64(pageBytes/4*3)*int64(p.changes)/int64(p.bytes)))
 	}
 	return max(1, most)
 }

@@ -109,8 +109,8 @@ func (p *journalPage) pruned(s *backend.Scope, h backend.Horizons) (before int, 
 		if needed >= h.Newest() {
 			return 0, nil // and all behind it
 		}
-		for j := range e.Changes {
-			if earliest := h.Of(e.Changes[j].Primitive); needed < earliest {
+		for j := range p.count(i) {
+			if earliest := h.Of(p.primitive(i, j)); needed < earliest {
 				return i, prunedHistory(s, needed, earliest)
 			}
 		}

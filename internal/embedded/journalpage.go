@@ -26,6 +26,9 @@ type journalPage struct {
 	most int
 
 	entries []backend.JournalEntry
+	// lists are the changes of each entry as the journal names them, as long as they wait for what
+	// a walk finds: then the entries have none. nil if they have.
+	lists   []changeList
 	changes int
 	bytes   int
 	cut     bool // given up for being too large
@@ -33,8 +36,16 @@ type journalPage struct {
 	values  arena
 
 	free    []backend.JournalChange // room for the changes of the commits to come
+	named   []codec.Change          // the same for lists
+	last    int                     // how many changes the last part had
 	scratch []codec.Change          // of one part of a record
 	scanned *scannedValues          // the values of all changes, if a walk has read them
+}
+
+// changeList are changes of a commit, with a checksum over what a walk should find of them.
+type changeList struct {
+	changes []codec.Change
+	check   uint64
 }
 
 // read reads the journal records, and the values that are asked for.
@@ -79,30 +90,60 @@ func (p *journalPage) readRecords(c *denseCursor) error {
 	return nil
 }
 
+// waits tells whether the changes wait in lists. A change in an entry is more than twice as large,
+// and written a second time when its value is there.
+func (p *journalPage) waits() bool {
+	return p.r.Values == backend.NewValues && p.layer.scope.Number != codec.SystemScope
+}
+
 // shorten leaves out what was read in the hope that it would be all.
 func (p *journalPage) shorten() {
 	n := 0
 	for i := range p.entries {
-		if n += len(p.entries[i].Changes); n >= p.limit {
+		if n += p.count(i); n >= p.limit {
 			p.entries, p.changes = p.entries[:i+1], n
+			if p.lists != nil {
+				p.lists = p.lists[:i+1]
+			}
 			return
 		}
 	}
 }
 
+// count is how many changes of an entry are kept.
+func (p *journalPage) count(i int) int {
+	if p.lists != nil {
+		return len(p.lists[i].changes)
+	}
+	return len(p.entries[i].Changes)
+}
+
+// primitive is that of a change of an entry.
+func (p *journalPage) primitive(i, j int) codec.Primitive {
+	if p.lists != nil {
+		return p.lists[i].changes[j].Primitive
+	}
+	return p.entries[i].Changes[j].Primitive
+}
+
 // readParts reads all parts of the record under a cursor, and moves it on to the next one.
 func (p *journalPage) readParts(c *denseCursor, e *backend.JournalEntry) (more bool, err error) {
 	more = true
+	before := p.changes
+	var list []codec.Change
 	for part, parts := 0, 1; part < parts; part++ {
 		if part > 0 && (!more || c.number != e.Number || c.version != e.Version) {
 			return false, fmt.Errorf("%w: commit %d: part %d of record %d of scope %d", errNoJournal,
 				e.Version, part, e.Number, p.layer.scope.Number)
 		}
-		rec, err := codec.DecodeJournalRecordInto(e.Number, p.values.clone(c.record), p.scratch)
+		room := p.scratch
+		if p.waits() {
+			room = p.nameRoom()
+		}
+		rec, err := codec.DecodeJournalRecordInto(e.Number, p.values.clone(c.record), room)
 		if err != nil {
 			return false, err
 		}
-		p.scratch = rec.Changes[:0]
 		if part == 0 {
 			parts = rec.Parts
 			err = p.begin(e, &rec)
@@ -110,8 +151,16 @@ func (p *journalPage) readParts(c *denseCursor, e *backend.JournalEntry) (more b
 		if err != nil {
 			return false, err
 		}
-		p.take(e, rec.Changes)
+		if p.waits() {
+			list = p.name(list, rec.Changes)
+		} else {
+			p.scratch = rec.Changes[:0]
+			p.take(e, rec.Changes)
+		}
 		more = c.next()
+	}
+	if p.waits() {
+		p.lists = append(p.lists, changeList{list, listCheck(list, uint32(before))})
 	}
 	return more, nil
 }
@@ -157,6 +206,37 @@ func (p *journalPage) take(e *backend.JournalEntry, changes []codec.Change) {
 		e.Changes, p.free = e.Changes[:n:n], p.free[n:]
 	}
 	p.changes += len(e.Changes) - before
+}
+
+// nameRoom is where the changes of the next part go, as far as they fit.
+func (p *journalPage) nameRoom() []codec.Change {
+	if len(p.named) < p.last {
+		p.named = make([]codec.Change, max(p.last, min(max(2*p.changes, fewestRoom), mostRoom)))
+	}
+	return p.named
+}
+
+// name keeps the changes of a part of a record that are asked for, in the list of its commit. Those
+// of a page share what they lie in.
+func (p *journalPage) name(list, changes []codec.Change) []codec.Change {
+	kept := changes[:0]
+	if len(p.r.Only) == 0 {
+		kept = changes
+	}
+	for _, c := range changes[len(kept):] {
+		if p.r.Keeps(c) {
+			kept = append(kept, c)
+		}
+	}
+	p.changes += len(kept)
+	if len(changes) <= len(p.named) && len(changes) > 0 && &changes[0] == &p.named[0] {
+		p.named = p.named[len(kept):]
+	}
+	p.last = len(changes)
+	if list == nil {
+		return kept[:len(kept):len(kept)]
+	}
+	return append(list, kept...)
 }
 
 // noteHistory counts what an iterator went over.

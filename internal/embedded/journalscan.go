@@ -16,68 +16,47 @@ import (
 // compared.
 //
 // What the walk finds is kept in a compact form: entries come in key order, and are wanted in the
-// order of commits, so writing them down is a miss of the cache each. The changes themselves are
-// filled in when the consumer is about to look at them.
+// order of commits, so writing them down is a miss of the cache each. For each there are four bytes
+// that say where its value was copied to, one behind the other as they came. The changes themselves
+// are made when the consumer is about to look at them (journalwalk.go).
 
 const (
 	// scanFrom is how many changes a page must have to be read so.
 	scanFrom = 64
 	// scanWaste is how many entries the walk may meet for each that it looks for, judged whenever
-	// it has met scanJudged more.
-	scanWaste  = 4
+	// it has met scanJudged more. To look one up costs as much as a few dozen steps.
+	scanWaste  = 16
 	scanJudged = 128
 	// splitFrom is how many changes a page must have for several walks at once, each over a part of
 	// its keys; splitMost is how many walks.
 	splitFrom = 16 << 10
 	splitMost = 4
-	// fillAhead is how many changes are filled in at once.
-	fillAhead = 256
 )
 
 // scannedValues are the values of a page, as a walk left them.
 type scannedValues struct {
 	first []uint32 // of each commit the slot of its first change
-	slots []valueSlot
+	slots []uint32 // of each change where its value lies, a place in a block; 0 for none
 	found atomic.Int64
 	stop  atomic.Bool // a part has given up
 
 	mu     sync.Mutex // guards the list, while there are several walks
 	blocks [][]byte
-}
 
-// valueSlot says where the stored value of a change lies, and enough of its key to tell that the
-// entry is the one that the journal names.
-type valueSlot struct {
-	tail            uint64 // the last bytes of the key
-	block, at, size uint32
-	kind            uint32 // letter<<24 | tombstone<<23 | size of the key
-}
-
-const (
-	slotTombstone = 1 << 23
-	slotLetter    = 24
-)
-
-// keyTail tells keys apart that have the same length and lie close together.
-func keyTail[K string | []byte](key K) (tail uint64) {
-	for _, b := range []byte(key[max(0, len(key)-8):]) {
-		tail = tail<<8 | uint64(b)
-	}
-	return tail
+	touched byte // what touch read, for nobody
 }
 
 // scanValues reads the values of the page by a walk. It reports false if that is not the way, or
 // not any more: then nothing of what it did counts.
 func (p *journalPage) scanValues() (done bool, err error) {
-	if p.r.Values != backend.NewValues || p.changes < scanFrom ||
-		p.layer.scope.Number == codec.SystemScope {
+	if p.lists == nil || p.changes < scanFrom {
 		return false, nil
 	}
 	v := &scannedValues{
-		first: make([]uint32, len(p.entries)+1), slots: make([]valueSlot, p.changes),
+		first: make([]uint32, len(p.entries)+1), slots: make([]uint32, p.changes),
 	}
-	for i := range p.entries {
-		v.first[i+1] = v.first[i] + uint32(len(p.entries[i].Changes))
+	for i := range p.lists {
+		v.first[i+1] = v.first[i] + uint32(len(p.lists[i].changes))
 	}
 	walks := p.valueWalks(v)
 	var wg sync.WaitGroup
@@ -93,7 +72,7 @@ func (p *journalPage) scanValues() (done bool, err error) {
 			err = w.err
 		}
 	}
-	done = err == nil && !p.cut && int(v.found.Load()) == p.changes && p.fits(v)
+	done = err == nil && !p.cut && int(v.found.Load()) == p.changes && p.fits(walks)
 	if done {
 		p.scanned = v
 	} else if !p.cut {
@@ -102,41 +81,18 @@ func (p *journalPage) scanValues() (done bool, err error) {
 	return done, err
 }
 
-// fits tells whether what was found is what the journal names.
-func (p *journalPage) fits(v *scannedValues) bool {
-	slots := v.slots
-	for i := range p.entries {
-		for j := range p.entries[i].Changes {
-			c, s := &p.entries[i].Changes[j], &slots[j]
-			if s.kind&^slotTombstone != uint32(c.Primitive)<<slotLetter|uint32(len(c.Key)) ||
-				s.tail != keyTail(c.Key) || leavesValue(c.Op) && s.kind&slotTombstone != 0 {
-				return false
-			}
+// fits tells whether what walks found of each commit is what the journal names.
+func (p *journalPage) fits(walks []*valueWalk) bool {
+	for i := range p.lists {
+		check := uint64(0)
+		for _, w := range walks {
+			check += w.places[i].check
 		}
-		slots = slots[len(p.entries[i].Changes):]
+		if check != p.lists[i].check {
+			return false
+		}
 	}
 	return true
-}
-
-// fill fills in the values of commits, beginning with one, and returns the first that was left.
-func (p *journalPage) fill(from int) (end int) {
-	v := p.scanned
-	if v == nil {
-		return len(p.entries)
-	}
-	for n := 0; from < len(p.entries) && n < fillAhead; from++ {
-		changes := p.entries[from].Changes
-		slots := v.slots[v.first[from]:v.first[from+1]]
-		for j := range changes {
-			if c, s := &changes[j], &slots[j]; leavesValue(c.Op) {
-				stored := v.blocks[s.block][s.at : s.at+s.size : s.at+s.size]
-				env, _ := codec.DecodeEnvelope(stored) // the walk has looked at it
-				c.Value, c.Expiry = env.Payload, env.Expiry
-			}
-		}
-		n += len(changes)
-	}
-	return from
 }
 
 // valueWalk is a walk over a part of the keys.
@@ -145,14 +101,20 @@ type valueWalk struct {
 	v      *scannedValues
 	at     *versionIndex
 	ranges []keyRange
-	next   []uint32 // of each commit the slot of the change whose entry comes next
-	end    []uint32 // and that behind the last one of the part
+	places []walkPlace // of each commit
 
 	index       uint32 // of the block that is written to, in the list
 	buffer      []byte
 	most, bytes int
 	cut         bool
 	err         error
+}
+
+// walkPlace is where a walk stands in a commit: the slot of the change whose entry comes next, that
+// behind the last one of its part, and a checksum over what it has found.
+type walkPlace struct {
+	next, end uint32
+	check     uint64
 }
 
 // keyRange are the keys of a primitive from low to high, both included.
@@ -173,8 +135,11 @@ func (p *journalPage) valueWalks(v *scannedValues) []*valueWalk {
 	walks := make([]*valueWalk, len(ranges))
 	for i := range walks {
 		walks[i] = &valueWalk{
-			page: p, v: v, at: at, ranges: ranges[i], next: slices.Clone(ends[i]), end: ends[i+1],
+			page: p, v: v, at: at, ranges: ranges[i], places: make([]walkPlace, len(p.entries)),
 			most: pageBytes / len(walks),
+		}
+		for j := range walks[i].places {
+			walks[i].places[j] = walkPlace{next: ends[i][j], end: ends[i+1][j]}
 		}
 	}
 	return walks
@@ -189,9 +154,8 @@ func (p *journalPage) splits(v *scannedValues, n int) (ends [][]uint32) {
 	if n > 1 {
 		var keys []codec.Change
 		for i := range n * samples {
-			e := &p.entries[i*last/(n*samples)]
-			if len(e.Changes) > 0 {
-				keys = append(keys, e.Changes[i%len(e.Changes)].Change)
+			if list := p.lists[i*last/(n*samples)].changes; len(list) > 0 {
+				keys = append(keys, list[i%len(list)])
 			}
 		}
 		slices.SortFunc(keys, compareChanges)
@@ -206,12 +170,12 @@ func (p *journalPage) splits(v *scannedValues, n int) (ends [][]uint32) {
 // splitAt finds in every commit the slot of the first change at or behind a key.
 func (p *journalPage) splitAt(v *scannedValues, key *codec.Change) []uint32 {
 	slots := make([]uint32, len(p.entries))
-	for i := range p.entries {
-		changes := p.entries[i].Changes
+	for i := range p.lists {
+		changes := p.lists[i].changes
 		low, high := 0, len(changes)
 		for low < high {
 			middle := (low + high) / 2
-			if compareChanges(changes[middle].Change, *key) < 0 {
+			if compareChanges(changes[middle], *key) < 0 {
 				low = middle + 1
 			} else {
 				high = middle
@@ -220,6 +184,44 @@ func (p *journalPage) splitAt(v *scannedValues, key *codec.Change) []uint32 {
 		slots[i] = v.first[i] + uint32(low)
 	}
 	return slots
+}
+
+// keyRanges are for each part of the changes the keys that they have, by primitive.
+func (p *journalPage) keyRanges(ends [][]uint32) (parts [][]keyRange) {
+	for part := range len(ends) - 1 {
+		var found [1 << 8]*keyRange
+		for i := range p.lists {
+			base := ends[0][i]
+			changes := p.lists[i].changes[ends[part][i]-base : ends[part+1][i]-base]
+			for j := 0; j < len(changes); j++ {
+				c := &changes[j]
+				r := found[c.Primitive]
+				if r == nil {
+					r = &keyRange{c.Primitive, c.Key, c.Key}
+					found[c.Primitive] = r
+				}
+				// The keys of a commit ascend, so only the ends can be beyond those of others.
+				if j == 0 || changes[j-1].Primitive != c.Primitive {
+					r.low = min(r.low, c.Key)
+				}
+				if last := &changes[len(changes)-1]; last.Primitive == c.Primitive {
+					r.high = max(r.high, last.Key)
+					break
+				}
+				if changes[j+1].Primitive != c.Primitive {
+					r.high = max(r.high, c.Key)
+				}
+			}
+		}
+		var ranges []keyRange
+		for _, r := range found {
+			if r != nil {
+				ranges = append(ranges, *r)
+			}
+		}
+		parts = append(parts, ranges)
+	}
+	return parts
 }
 
 // versionIndex finds commits of a page by their versions: in a table if most of the versions

@@ -116,7 +116,7 @@ func TestWalkIsNotBelievedBlindly(t *testing.T) {
 		require.NoError(t, err)
 		return codec.AppendVersion(key, version)
 	}
-	c := p.entries[20].Changes[15].Change
+	c := p.lists[20].changes[15]
 	require.Equal(t, codec.KV, c.Primitive)
 	value := codec.AppendEnvelope(nil, codec.Envelope{Payload: []byte("nobody wrote me")})
 	extra := entry(c.Key[:len(c.Key)-1]+"/", versions[20])
@@ -150,10 +150,115 @@ func wholePageOrNil(db *DB, s *backend.Scope) *scannedValues {
 	return p.scanned
 }
 
+// A page that changed a twelfth of the keys, here and there, is read by a walk over all of them, as
+// one of a long run is; one that changed next to none of them is looked up.
+func TestWalkGoesOverWhatOtherPagesChanged(t *testing.T) {
+	const keys, each, pages = 6000, 10, 12
+	rng := rand.New(rand.NewPCG(7, 8))
+	db := mustOpen(t, memOptions())
+	s := newScope(t, db, 1)
+	order := rng.Perm(keys)
+	for i := 0; i < keys; i += each {
+		var writes []backend.Write
+		for _, k := range order[i : i+each] {
+			writes = append(writes, backend.Write{
+				Scope: s, Primitive: codec.KV, Key: fmt.Sprintf("%06d", k), Op: backend.Put,
+				Value: []byte(fmt.Sprint(i, k)),
+			})
+		}
+		commit(t, db, writes...)
+	}
+	for _, c := range []struct {
+		limit int
+		walk  bool
+	}{{keys / pages, true}, {scanFrom, false}} {
+		w := journalWalk{
+			db: db, ctx: ctx, scope: s, next: keys / each / 2, limit: c.limit,
+			r: backend.JournalRange{At: db.Published(), Values: backend.NewValues},
+		}
+		if w.limit == firstPage {
+			w.limit++
+		}
+		p, again, err := w.tryPage()
+		require.NoError(t, err)
+		require.False(t, again)
+		require.Equal(t, c.walk, p.scanned != nil, "%d changes of %d", p.changes, keys)
+		for i := 0; i < len(p.entries); {
+			i = p.fill(i)
+		}
+		for i, e := range p.entries {
+			require.Len(t, e.Changes, each)
+			for _, c := range e.Changes {
+				var first, k int
+				_, err := fmt.Sscan(string(c.Value), &first, &k)
+				require.NoError(t, err)
+				require.Equal(t, fmt.Sprintf("%06d", k), c.Key)
+				require.Equal(t, (keys/each/2-1+i)*each, first)
+			}
+		}
+	}
+}
+
+// The checksum over what a commit left tells keys, their order, their kinds and tombstones apart.
+func TestEntryCheckTellsApart(t *testing.T) {
+	put := func(keys ...string) (list []codec.Change) {
+		for _, k := range keys {
+			list = append(list, codec.Change{Primitive: codec.KV, Op: codec.ChangePut, Key: k})
+		}
+		return list
+	}
+	lists := [][]codec.Change{
+		nil, put(""), put("", ""), put("a"), put("b"), put("a", "b"), put("b", "a"), put("aa"),
+		put("\x00a"), put("12345678"), put("012345678"), put("12345679"), put("123456780"),
+		{{Primitive: codec.Cells, Op: codec.ChangePut, Key: "a"}},
+		{{Primitive: codec.KV, Op: codec.ChangeDelete, Key: "a"}},
+	}
+	seen := map[uint64]int{}
+	for i, list := range lists {
+		for _, slot := range []uint32{0, 1, 1 << 20} {
+			sum := listCheck(list, slot)
+			before, found := seen[sum]
+			require.True(t, !found || before == i && len(list) == 0, "%v and %v", lists[before], list)
+			seen[sum] = i
+		}
+	}
+	expired := put("a")
+	expired[0].Op = codec.ChangeExpire
+	require.Equal(t, listCheck(lists[14], 7), listCheck(expired, 7), "a tombstone as well")
+}
+
+// What a walk keeps is what lies in the slots, whatever its size, and no slice reaches beyond.
+func TestKeptValuesLieInTheirSlots(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	v := &scannedValues{}
+	walks := []*valueWalk{{v: v}, {v: v}}
+	var kept [][]byte
+	for i := range 3000 {
+		n := rng.IntN(300)
+		if i%50 == 0 {
+			n = arenaBlock/8 - sizeBytes - 8 + rng.IntN(16) + i%100*1000
+		}
+		stored := make([]byte, n)
+		for j := range stored {
+			stored[j] = byte(rng.Uint32())
+		}
+		kept = append(kept, stored)
+		v.slots = append(v.slots, walks[rng.IntN(2)].keep(stored))
+	}
+	v.first = []uint32{0, uint32(len(v.slots))}
+	v.touch(0, 1)
+	for i, stored := range kept {
+		found := v.stored(v.slots[i])
+		require.True(t, bytes.Equal(stored, found), "%d: %d bytes", i, len(stored))
+		require.Equal(t, len(found), cap(found))
+	}
+}
+
 // However large values are, a page holds a bounded part of them: the walk gives up, and smaller
 // pages follow, which tell everything.
 func TestPagesOfLargeValuesAreBounded(t *testing.T) {
-	const commits, each, size = 40, 3, 400 << 10
+	const each, size = 3, 400 << 10
+	const commits = pageBytes * 3 / 2 / (each * size)
 	db := mustOpen(t, memOptions())
 	s := newScope(t, db, 1)
 	for i := range commits {

@@ -28,6 +28,7 @@ func (p *journalPage) readValues() error {
 	if done, err := p.scanValues(); done || p.cut || err != nil {
 		return err
 	}
+	p.show()
 	refs := p.valueRefs()
 	if len(refs) == 0 {
 		return nil

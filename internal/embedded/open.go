@@ -368,8 +368,10 @@ func (d *DB) verifyChain(s sentinel) error {
 	}
 	for ok := c.seek(s.Flushed); ok; ok = c.next() {
 		rec := &c.rec
-		// The walk begins with the commit at Flushed, whose predecessor is not in it.
-		if rec.Version != s.Flushed && rec.Previous != d.order.commit {
+		// The walk begins with the commit at Flushed, whose predecessor is not in it; or, if the list
+		// of commits was thinned since, with one that names another before Flushed.
+		begins := d.order.commit == 0 && (rec.Version == s.Flushed || rec.Previous < s.Flushed)
+		if !begins && rec.Previous != d.order.commit {
 			return errors.Join(fmt.Errorf("%w: commit %d follows %d, but %d was found before it: a log "+
 				"(*.log) or a table (*.sst) is missing or damaged", codec.ErrCorrupt, rec.Version,
 				rec.Previous, d.order.commit), c.close())

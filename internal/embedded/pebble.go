@@ -130,13 +130,23 @@ func (d *DB) pebbleEvents() *pebble.EventListener {
 		},
 		FlushBegin: func(pebble.FlushInfo) { d.marks.flushing.Store(d.marks.previous.Load()) },
 		FlushEnd: func(info pebble.FlushInfo) {
-			if v := d.marks.flushing.Load(); info.Err == nil && v > d.flushed.Load() {
-				d.flushed.Store(v)
+			if info.Err == nil {
+				d.inTables(d.marks.flushing.Load())
 			}
 			if d.fs.serving.Load() {
 				signal(d.keeper.work) // the log it was in may be deleted now
 			}
 		},
+	}
+}
+
+// inTables notes up to which version every commit is in tables.
+func (d *DB) inTables(version uint64) {
+	for {
+		known := d.flushed.Load()
+		if version <= known || d.flushed.CompareAndSwap(known, version) {
+			return
+		}
 	}
 }
 

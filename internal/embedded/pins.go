@@ -25,11 +25,13 @@ type pinSet struct {
 		sync.Mutex
 		head, tail *pin
 		open       int64
+		idle       *pin // released ones, by next, for those who come: at most maxIdlePins
+		idling     int
 	}
 }
 
 // pin implements backend.Pin. It holds no reference to its transaction, so that an abandoned one
-// can be collected.
+// can be collected. Once released it is somebody else's.
 type pin struct {
 	set        *pinSet
 	version    uint64
@@ -38,10 +40,19 @@ type pin struct {
 	linked     bool        // guarded by set.mu
 }
 
+// maxIdlePins is how many released pins are kept.
+const maxIdlePins = 64
+
 func (s *pinSet) acquire() *pin {
-	p := &pin{set: s}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p := s.mu.idle
+	if p != nil {
+		s.mu.idle, p.next = p.next, nil
+		s.mu.idling--
+	} else {
+		p = &pin{set: s}
+	}
 	p.version = s.published.Load()
 	p.prev, p.linked = s.mu.tail, true
 	if s.mu.tail != nil {
@@ -66,7 +77,14 @@ func (p *pin) Err() error {
 func (p *pin) Release() {
 	p.set.mu.Lock()
 	defer p.set.mu.Unlock()
+	if !p.linked {
+		return // it was taken away, and is left to the garbage collector
+	}
 	p.set.unlink(p)
+	if p.set.mu.idling < maxIdlePins {
+		p.next, p.set.mu.idle = p.set.mu.idle, p
+		p.set.mu.idling++
+	}
 }
 
 // unlink takes a pin out of the list. REQUIRES: mu is held.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/internal/memtable"
 	"github.com/inmem-db/inmem/pkg/codec"
@@ -26,10 +24,13 @@ type plan struct {
 	conditions []backend.Record // what prepare found, in the order of req.Conditions
 	older      older
 
-	batch   *pebble.Batch
-	patches []int // where in the batch a version goes
-	// Where in the batch the journal records begin, and where the commit record does, behind its key.
-	journalAt, commitRecord int
+	// What the log gets: out, a batch of Pebble's without the journal and commit records, which lie
+	// apart because most commits bring them into the queue without keys of their own.
+	out          []byte
+	count        uint32 // records in out
+	patches      []int  // where in out a version goes
+	journals     []byte // the values of the journal records
+	commitRecord []byte // the commit record, in scratch2
 
 	scratch  []byte // for keys
 	scratch2 []byte // for values
@@ -38,13 +39,13 @@ type plan struct {
 	seen     uint64 // newest commit when the request was checked
 	existed  int
 	expired  int
-	live     int // writes that take effect
+	deadline int64 // the latest of what is put; 0: none
+	live     int   // writes that take effect
 	version  uint64
 	appended []backend.Appended
 	events   []planEvent // in the order of req.Appends
-	repr     []byte      // the batch's bytes: Pebble may take them from it when it is handed over
 	wait     bool
-	handed   bool // to Pebble: what became of it is not known if that failed
+	handed   bool // to Pebble, which may keep out; what became of it is not known if that failed
 	buries   bool // a scope ceased to exist
 }
 
@@ -63,7 +64,7 @@ type planScope struct {
 	events  eventHead // where the next event goes, while the commit is stamped
 }
 
-// planEvent is where one event lies in the batch: the ends of the keys of the event and of its
+// planEvent is where one event lies in plan.out: the ends of the keys of the event and of its
 // index entry, and its envelope.
 type planEvent struct {
 	scope           int // index into plan.scopes
@@ -73,9 +74,8 @@ type planEvent struct {
 	typeKeyEnd      int
 }
 
-// journalPart is where one part of a scope's journal record lies in the batch: from begin to end,
-// with its key at and its value up to the end.
-type journalPart struct{ begin, at, size, part, value, end int }
+// journalPart is where the value of one part of a scope's journal record lies in plan.journals.
+type journalPart struct{ from, to, part int }
 
 // planWrite is one write with what is known of its key.
 type planWrite struct {
@@ -87,10 +87,11 @@ type planWrite struct {
 	buries codec.Scope
 }
 
-// maxPooled is the number of writes up to which a plan's slices are kept for the next commit.
+// maxPooled is the number of writes, events and conditions, each, up to which a plan's slices are
+// kept for the next commit.
 const maxPooled = 1024
 
-// maxPooledBytes is the size up to which its buffer for values is kept.
+// maxPooledBytes is the size up to which each of its buffers is kept.
 const maxPooledBytes = 1 << 20
 
 var planPool = sync.Pool{New: func() any { return new(plan) }}
@@ -104,7 +105,15 @@ func (d *DB) newPlan(r *backend.Request) *plan {
 // release returns everything the plan holds.
 func (p *plan) release() {
 	p.unpin()
-	p.dropBatch()
+	p.reset()
+	planPool.Put(p)
+}
+
+// reset forgets the commit, and keeps what may serve the next one.
+func (p *plan) reset() {
+	if p.handed {
+		p.out = nil
+	}
 	for i := range p.scopes {
 		s := &p.scopes[i]
 		changes, journal := s.changes, s.journal
@@ -113,27 +122,16 @@ func (p *plan) release() {
 	}
 	clear(p.writes)
 	clear(p.conditions)
-	if cap(p.writes) > maxPooled || cap(p.scratch2) > maxPooledBytes || cap(p.events) > maxPooled {
+	if max(cap(p.writes), cap(p.events), cap(p.conditions)) > maxPooled || max(cap(p.out),
+		cap(p.journals), cap(p.scratch2)) > maxPooledBytes {
 		*p = plan{} // one huge commit must not keep its memory for ever
 	}
 	*p = plan{
 		scopes: p.scopes[:0], writes: p.writes[:0], conditions: p.conditions[:0],
-		patches: p.patches[:0], scratch: p.scratch[:0], scratch2: p.scratch2[:0],
+		out: p.out[:0], patches: p.patches[:0], journals: p.journals[:0],
+		scratch: p.scratch[:0], scratch2: p.scratch2[:0],
 		numbers: p.numbers[:0], events: p.events[:0],
 	}
-	planPool.Put(p)
-}
-
-func (p *plan) dropBatch() {
-	if p.batch != nil {
-		// Close of a batch only returns its memory. One whose sync failed, or on which Pebble
-		// panicked, is left to the garbage collector: Pebble may still look at it.
-		if p.db.fault.err() == nil {
-			_ = p.batch.Close()
-		}
-		p.batch = nil
-	}
-	p.patches = p.patches[:0]
 }
 
 // prepare does all that needs no lock: sort the writes, read what the checks will need, encode.

@@ -197,7 +197,7 @@ func (p *prune) soil() error {
 		return backend.ErrClosed
 	}
 	defer p.db.storeGate.RUnlock()
-	size, err := p.db.diskUsage(span{n, n})
+	size, err := p.db.diskUsage(codec.ScopeBounds(n))
 	if err != nil {
 		return err
 	}

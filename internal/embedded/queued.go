@@ -37,28 +37,29 @@ type journalGroup struct {
 // groupBytes is how large a group may become: a reader that looks for one commit passes over all.
 const groupBytes = 4 << 10
 
-// add appends a commit whose batch is complete.
-func (q *queued) add(p *plan, repr []byte) {
-	q.values = append(q.values, repr[batchHeader:p.journalAt]...)
-	q.count += p.batch.Count() - 1 // the commit record
+// add appends a commit that was stamped.
+func (q *queued) add(p *plan) {
+	q.values = append(q.values, p.out[batchHeader:]...)
+	q.count += p.count
 	for i := range p.scopes {
 		s := &p.scopes[i]
 		switch j := s.journal; {
 		case len(j) == 1:
-			q.count--
-			q.addJournal(s.handle.Number, s.number, p.version, repr[j[0].value:j[0].end])
+			q.addJournal(s.handle.Number, s.number, p.version, p.journals[j[0].from:j[0].to])
 		case len(j) > 1:
-			q.values = append(q.values, repr[j[0].begin:j[len(j)-1].end]...)
+			for _, j := range j {
+				q.values, _ = appendSet(q.values, s.journalKey(p, j.part), p.journals[j.from:j.to])
+				q.count++
+			}
 			delete(q.open, s.handle.Number) // what follows is no neighbour of what came before
 			q.recent = -1
 		}
 	}
-	record := repr[p.commitRecord:]
-	if n := len(q.commits); n == 0 || isFull(&q.commits[n-1], len(record)) {
+	if n := len(q.commits); n == 0 || isFull(&q.commits[n-1], len(p.commitRecord)) {
 		q.commits = longer(q.commits)
 	}
-	q.commits[len(q.commits)-1].Add(p.version, record)
-	q.bytes += len(repr) - batchHeader
+	q.commits[len(q.commits)-1].Add(p.version, p.commitRecord)
+	q.bytes += p.size() - batchHeader
 	q.last = p.version
 }
 

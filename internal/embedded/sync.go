@@ -83,35 +83,28 @@ func (d *DB) runSyncer() {
 }
 
 // syncFor returns when a version is on stable storage. One of those who wait syncs for all that
-// were there when it began; whoever came later waits for that one, and then one of them is next.
-// So every sync carries what came together during the one before.
+// were there when it began; see syncQueue.
 func (d *DB) syncFor(version uint64) error {
 	for d.durable.load() < version {
 		if err := d.fault.err(); err != nil {
 			return err
 		}
-		if err := d.syncOrWait(version); err != nil {
+		if !d.syncs.join(version, d.isSettled) {
+			continue
+		}
+		err := d.syncNow()
+		d.syncs.pass(d.isSettled)
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// syncOrWait syncs for all, or returns when who does so now is done.
-func (d *DB) syncOrWait(version uint64) error {
-	changed := d.durable.changing()
-	defer d.durable.leave()
-	switch {
-	case d.durable.load() >= version:
-		return nil
-	case !d.syncing.CompareAndSwap(false, true):
-		<-changed
-		return nil
-	}
-	err := d.syncNow()
-	d.syncing.Store(false)
-	d.durable.wake() // also those whose version it does not cover: one of them is next
-	return err
+// isSettled tells whether waiting for a sync is over: the version is on stable storage, or never
+// will be.
+func (d *DB) isSettled(version uint64) bool {
+	return d.durable.load() >= version || d.fault.err() != nil
 }
 
 // syncNow brings everything that is logged to stable storage.

@@ -103,8 +103,12 @@ func searchTime(c *commitCursor, at uint64, time int64) uint64 {
 	return low
 }
 
-// versionsPage is how many versions of a key one iterator reads.
-const versionsPage = 128
+// versionsPage is how many versions of a key one iterator reads, versionsBytes how much of their
+// values at most, the last one not counted.
+const (
+	versionsPage  = 128
+	versionsBytes = 32 << 20
+)
 
 // Versions implements backend.History.
 func (d *DB) Versions(
@@ -210,7 +214,7 @@ func (d *DB) readVersions(
 	}
 	size := 0
 	for more = it.SeekPrefixGE(codec.AppendVersion(from, l.at)); more; more = it.Next() {
-		if len(page) == versionsPage || size > pageBytes {
+		if len(page) == versionsPage || size > versionsBytes {
 			break
 		}
 		var rec backend.Record

@@ -196,8 +196,8 @@ func (c *BundleChange) check(r *reader, hasKey bool) {
 	case len(c.Key) > MaxKeySize || len(c.Type) > MaxEventType:
 		r.fail("key of %d bytes or type of %d, limits %d and %d", len(c.Key), len(c.Type),
 			MaxKeySize, MaxEventType)
-	case c.Expiry != 0 && c.Op != ChangePut:
-		r.fail("%s with a deadline", c.Op)
+	case c.Expiry != 0 && (c.Op != ChangePut || !c.Primitive.expires()):
+		r.fail("%s of %s with a deadline", c.Op, c.Primitive)
 	}
 }
 
@@ -209,6 +209,9 @@ func (p Primitive) bundled() bool {
 	}
 	return false
 }
+
+// expires: what a user may give a deadline.
+func (p Primitive) expires() bool { return p == KV || p == Extensions }
 
 // BundleTrailer ends a bundle.
 type BundleTrailer struct {

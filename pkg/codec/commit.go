@@ -22,6 +22,9 @@ type CommitRecord struct {
 	Scopes []ScopeCommit
 	// Flags say what the commit is.
 	Flags CommitFlags
+	// Deadline is the latest one of what the commit put, in Unix nanoseconds; 0: nothing has one.
+	// Up to then it matters to views of the past between which commits they lie.
+	Deadline int64
 }
 
 // ScopeCommit is a commit's place in one scope.
@@ -33,10 +36,11 @@ type ScopeCommit struct {
 
 // Fields of a commit record. On-disk: never renumber, never reuse.
 const (
-	commitDelta  = 1 // version - previous; left out if 1
-	commitTime   = 2
-	commitScopes = 3 // flat: scope, number, scope, number...
-	commitFlags  = 4 // left out if 0
+	commitDelta    = 1 // version - previous; left out if 1
+	commitTime     = 2
+	commitScopes   = 3 // flat: scope, number, scope, number...
+	commitFlags    = 4 // left out if 0
+	commitDeadline = 6 // left out if 0
 	// Reserved. Must be understood: 5 fencing epoch. May be ignored: -1 transaction id or
 	// idempotency key, -2 author, -3 cause (the version that led to this one), -4 digest of the
 	// read set.
@@ -53,6 +57,9 @@ func AppendCommitRecord(dst []byte, r CommitRecord) []byte {
 	if r.Flags != 0 {
 		fields++
 	}
+	if r.Deadline != 0 {
+		fields++
+	}
 	dst = append(dst, majorMap|byte(fields))
 	if delta != 1 {
 		dst = appendHead(appendField(dst, commitDelta), majorUint, delta)
@@ -66,7 +73,36 @@ func AppendCommitRecord(dst []byte, r CommitRecord) []byte {
 	if r.Flags != 0 {
 		dst = appendHead(appendField(dst, commitFlags), majorUint, uint64(r.Flags))
 	}
+	if r.Deadline != 0 {
+		dst = appendCBORInt(appendField(dst, commitDeadline), r.Deadline)
+	}
 	return dst
+}
+
+// RelinkCommitRecord appends a commit record as it is, unknown fields too, but for the version that
+// it names as the one before. Errors: ErrCorrupt. REQUIRES: previous < version, dst is not part of
+// the record.
+func RelinkCommitRecord(
+	dst []byte, version uint64, record []byte, previous uint64,
+) ([]byte, error) {
+	const most = 22 // one may come, and the head stays one byte
+	if len(record) < 2 || record[0] < majorMap || record[0] > majorMap|most {
+		return dst, corrupt("commit record", 0, "expected a map of fields")
+	}
+	fields, rest := record[0]-majorMap, record[1:]
+	if rest[0] == commitDelta {
+		_, end, ok := readHead(record, 2)
+		if !ok || record[2]&majorMask != majorUint {
+			return dst, corrupt("commit record", 2, "expected a distance between versions")
+		}
+		fields, rest = fields-1, record[end:]
+	}
+	delta := version - previous
+	if delta == 1 {
+		return append(append(dst, majorMap|fields), rest...), nil
+	}
+	dst = append(dst, majorMap|(fields+1))
+	return append(appendHead(appendField(dst, commitDelta), majorUint, delta), rest...), nil
 }
 
 // DecodeCommitRecord decodes the record of the commit with this version. Unknown flags are kept.
@@ -96,6 +132,8 @@ func readCommitRecord(version uint64, r *reader) (CommitRecord, error) {
 			c.Scopes, hasScopes = readScopeCommits(r), true
 		case commitFlags:
 			c.Flags = CommitFlags(r.positive(math.MaxUint32))
+		case commitDeadline:
+			c.Deadline = r.nonzero()
 		default:
 			r.unknown()
 		}

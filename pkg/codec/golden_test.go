@@ -113,6 +113,8 @@ func goldenScopeRecords(t testing.TB) []ScopeRecord {
 			Flattened: true},
 		{ID: id, Number: 46, Status: Paused, Kind: KindImport, BootEpoch: 3},
 		{ID: id, Number: 46, Status: Completed, Parent: parent, Imported: 300},
+		{ID: id, Number: 47, Status: Active, Parent: parent, ParentNumber: 45, ForkVersion: 18,
+			Oldest: 41},
 	}
 }
 
@@ -137,6 +139,8 @@ func TestGoldenRecords(t *testing.T) {
 		{Version: 258, Previous: 257, Time: goldenTime, Scopes: []ScopeCommit{{42, 300}}},
 		{Version: 258, Previous: 0, Time: -1, Scopes: []ScopeCommit{{0, 7},
 			{42, 300}}, Flags: FlagExpiry},
+		{Version: 258, Previous: 257, Time: goldenTime, Scopes: []ScopeCommit{{42, 300}},
+			Deadline: goldenTime + 1},
 	} {
 		lines = append(lines, line("commit record", AppendCommitRecord(nil, c)))
 	}

@@ -64,7 +64,7 @@ func TestEnvelopeRefuses(t *testing.T) {
 func commitRecords() *rapid.Generator[CommitRecord] {
 	return rapid.Custom(func(t *rapid.T) CommitRecord {
 		r := CommitRecord{Version: rapid.Uint64Min(1).Draw(t, "version"), Time: ints().Draw(t, "time"),
-			Flags: CommitFlags(rapid.Uint32().Draw(t, "flags"))}
+			Flags: CommitFlags(rapid.Uint32().Draw(t, "flags")), Deadline: ints().Draw(t, "deadline")}
 		r.Previous = r.Version - 1
 		if rapid.Bool().Draw(t, "gap") {
 			r.Previous = rapid.Uint64Max(r.Version-1).Draw(t, "previous")
@@ -263,6 +263,7 @@ func scopeRecords() *rapid.Generator[ScopeRecord] {
 			r.WrappedKey = rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "key")
 			r.Kind = ScopeKind(rapid.IntRange(0, 2).Draw(t, "kind"))
 			r.Imported = rapid.Uint64().Draw(t, "imported")
+			r.Oldest = Scope(rapid.Uint64Max(uint64(MaxScope)).Draw(t, "oldest"))
 			last := ""
 			for range rapid.IntRange(0, 4).Draw(t, "tags") {
 				last += rapid.StringN(1, 3, -1).Draw(t, "tag")
@@ -453,5 +454,26 @@ func TestCheckFormat(t *testing.T) {
 		err := CheckFormat(c.version, c.required, 0)
 		require.ErrorIs(t, err, ErrFormat)
 		require.ErrorContains(t, err, c.text)
+	}
+}
+
+// A commit record that names another one before it is the same in all else, fields of later
+// versions included.
+func TestRelinkCommitRecord(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := commitRecords().Draw(t, "record")
+		b := AppendCommitRecord(nil, c)
+		c.Previous = rapid.Uint64Range(0, c.Version-1).Draw(t, "previous")
+		got, err := RelinkCommitRecord([]byte("before"), c.Version, b, c.Previous)
+		require.NoError(t, err)
+		require.Equal(t, append([]byte("before"), AppendCommitRecord(nil, c)...), got)
+	})
+	later := unhex(t, "a3 02 00 03 80 20 01") // field -1
+	got, err := RelinkCommitRecord(nil, 258, later, 250)
+	require.NoError(t, err)
+	require.Equal(t, unhex(t, "a4 01 08 02 00 03 80 20 01"), got)
+	for _, bad := range []string{"", "a2", "80 01", "a2 01", "a2 01 40", "a2 01 18", "b7 02 00"} {
+		_, err := RelinkCommitRecord(nil, 258, unhex(t, bad), 1)
+		require.ErrorIs(t, err, ErrCorrupt, bad)
 	}
 }

@@ -85,6 +85,9 @@ type ScopeRecord struct {
 	ParentNumber Scope
 	ForkVersion  uint64
 	Flattened    bool
+	// Oldest is, of a fork, the least number of all scopes that it may have records of: that of its
+	// parent, or if the parent is a fork the Oldest of that. 0 if it is not known.
+	Oldest Scope
 	// Status is where the run is in its life.
 	Status Status
 	// Created, Updated and Ended are in Unix nanoseconds; Ended is 0 until the run ends.
@@ -130,6 +133,7 @@ const (
 	scopeParentNum  = 19
 	scopeFlattened  = 20 // 1, or left out
 	scopeImported   = 21
+	scopeOldest     = 22
 	// Reserved, must be understood: 17 retention policy.
 )
 
@@ -141,7 +145,7 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 		return dst, err
 	}
 	n, start := 3, len(dst)
-	b := append(dst, majorMap) // at most 20 fields, so the head stays one byte
+	b := append(dst, majorMap) // at most 21 fields, so the head stays one byte
 	b = append(appendHead(appendField(b, scopeID), majorBytes, 16), r.ID[:]...)
 	b = appendHead(appendField(b, scopeNumber), majorUint, uint64(r.Number))
 	b = appendHead(appendField(b, scopeStatus), majorUint, uint64(r.Status))
@@ -175,6 +179,7 @@ func AppendScopeRecord(dst []byte, r ScopeRecord) ([]byte, error) {
 		b = appendUintField(b, &n, scopeFlattened, 1)
 	}
 	b = appendUintField(b, &n, scopeImported, r.Imported)
+	b = appendUintField(b, &n, scopeOldest, uint64(r.Oldest))
 	if size := len(b) - start; size > MaxValueSize {
 		return dst, tooLarge("scope record", size, MaxValueSize)
 	}
@@ -189,7 +194,7 @@ func (s ScopeRecord) check() error {
 	if s.Kind > KindImport {
 		return invalid("%d is not a kind of scope", uint8(s.Kind))
 	}
-	if n := max(s.Number, s.ParentNumber); n > MaxScope {
+	if n := max(s.Number, s.ParentNumber, s.Oldest); n > MaxScope {
 		return invalid("scope number %d is over %d", uint64(n), uint64(MaxScope))
 	}
 	for _, text := range [...]string{s.Tenant, s.App, s.Agent, s.Error} {
@@ -298,6 +303,8 @@ func (s *ScopeRecord) readMore(r *reader) {
 		s.Flattened = r.positive(1) == 1
 	case scopeImported:
 		s.Imported = r.positive(math.MaxUint64)
+	case scopeOldest:
+		s.Oldest = Scope(r.positive(uint64(MaxScope)))
 	default:
 		r.unknown()
 	}

@@ -52,7 +52,7 @@ func TestAllocations(t *testing.T) {
 			}
 		})
 		t.Logf("scan, limit %d: %.1f allocations", o.Limit, scan)
-		require.LessOrEqual(t, scan, 10.0)
+		require.LessOrEqual(t, scan, 2.0)
 	}
 	value := inmem.String("another string")
 	put := testing.AllocsPerRun(1000, func() {
@@ -61,7 +61,7 @@ func TestAllocations(t *testing.T) {
 		}
 	})
 	t.Logf("put: %.1f allocations", put)
-	require.LessOrEqual(t, put, 12.0)
+	require.LessOrEqual(t, put, 2.0)
 	update := testing.AllocsPerRun(1000, func() {
 		_, err := w.run.Update(ctx, func(tx *inmem.Tx) error {
 			if _, _, err := tx.KV().Get(ctx, "1"); err != nil {
@@ -75,7 +75,7 @@ func TestAllocations(t *testing.T) {
 		}
 	})
 	t.Logf("update of one get and one put: %.1f allocations", update)
-	require.LessOrEqual(t, update, 20.0)
+	require.LessOrEqual(t, update, 4.0)
 }
 
 func BenchmarkGet(b *testing.B) {

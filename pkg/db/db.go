@@ -65,7 +65,7 @@ func (d *DB) Path() string { return d.path }
 // Close makes everything durable, ends all background work and releases the directory. Commits
 // under way end first. A second Close returns nil.
 //
-// Errors: ErrStorage if what was committed could not be made durable.
+// Errors: ErrStorage if what was committed could not be made durable, or the database had failed.
 func (d *DB) Close() error {
 	d.inspector.close()
 	defer d.lease.end()

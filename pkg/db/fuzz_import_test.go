@@ -142,6 +142,7 @@ func FuzzImportRun(f *testing.F) {
 			f.Add(c.Value, at, false, byte(c.Op), byte(c.Primitive), c.Key, c.Type, c.Expiry)
 			f.Add(c.Value, at, true, byte(c.Op), byte(c.Primitive), c.Key+"x", c.Type, c.Expiry)
 			f.Add(c.Value, at, false, byte(c.Op), byte(c.Primitive), c.Key+"x", c.Type, c.Expiry)
+			f.Add(c.Value, at, false, byte(c.Op), byte(c.Primitive), c.Key, c.Type, int64(-19))
 		}
 	}
 	for letter := range "ktvmcx" {

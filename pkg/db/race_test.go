@@ -89,6 +89,9 @@ func TestR009ManyGoroutines(t *testing.T) {
 				for ctx.Err() == nil {
 					work(ctx)
 				}
+				for b.transfers.Load() == 0 { // a busy machine
+					b.transfer(w.ctx())
+				}
 			})
 		}
 		wg.Wait()

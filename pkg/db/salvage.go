@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/inmem-db/inmem/internal/backend"
 	"github.com/inmem-db/inmem/pkg/codec"
@@ -104,11 +105,10 @@ func (r *SalvageReport) Whole() bool {
 // had from their parents, as runs of their own. Shared namespaces are copied commit by commit, with
 // new times, so that their events have new hashes.
 //
-// What was removed from a damaged database by nobody is not all that may be missing: of a table
-// that is not there nobody can tell what was in it, but by what is incomplete. A record of a run
-// may be an older one, if the newest was lost; a run whose record was lost is lost, and Problems
-// names the numbers of such runs. Runs that were deleted stay deleted, unless the record of that
-// was lost.
+// More may be missing than is told: of a table that is not there nobody can tell what was in it,
+// but by what is incomplete elsewhere. A record of a run may be an older one, if the newest was
+// lost; a run whose record was lost is lost, and Problems names the numbers of such runs. Runs that
+// were deleted stay deleted, unless the record of that was lost.
 //
 // Cost: everything is read, written, read, and written again. Beside to there has to be room for
 // all of it twice.
@@ -213,7 +213,12 @@ func (x *salvaging) judge() error {
 	if err != nil {
 		return err
 	}
-	x.report.Found = found.Found
+	// The index of runs is made anew. Here entries of deleted runs may have come back.
+	all := len(found.Problems)
+	found.Problems = slices.DeleteFunc(found.Problems, func(p Problem) bool {
+		return p.Derived() && p.Primitive == codec.RunIndex.String()
+	})
+	x.report.Found = found.Found - (all - len(found.Problems))
 	x.report.Problems = found.Problems[:min(len(found.Problems), defaultProblems)]
 	x.lost, x.wrong = map[string]string{}, map[uint64]gatheredScope{}
 	for i := range found.Problems {

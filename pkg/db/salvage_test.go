@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/inmem-db/inmem/internal/embedded"
 	"github.com/inmem-db/inmem/pkg/codec"
 	inmem "github.com/inmem-db/inmem/pkg/db"
 )
@@ -47,6 +50,13 @@ func newWreck(t *testing.T) *wreck {
 			require.NoError(t, err)
 		}
 		_, err = r.Traces().Start(ctx, inmem.Span{Type: inmem.SpanToolCall, Name: "call"})
+		require.NoError(t, err)
+		_, err = r.Cell("state").Init(ctx, inmem.Int(int64(i)))
+		require.NoError(t, err)
+		docs := r.Vectors("docs")
+		_, err = docs.Create(ctx, inmem.CollectionOptions{Dim: 2, Metric: inmem.L2})
+		require.NoError(t, err)
+		_, err = docs.Upsert(ctx, "v", []float32{1, 0}, inmem.Null())
 		require.NoError(t, err)
 		runs = append(runs, r)
 	}
@@ -283,7 +293,7 @@ func TestSalvageCutsAndKeepsStates(t *testing.T) {
 		case cut:
 			require.Equal(t, inmem.SalvagedCut, r.Saved)
 			require.EqualValues(t, 19, r.Commits, r.Text)
-			require.EqualValues(t, 31, r.Of)
+			require.EqualValues(t, 34, r.Of)
 		case pruned:
 			require.Equal(t, inmem.SalvagedState, r.Saved, r.Text)
 			run, err := saved.Run(t.Context(), pruned)
@@ -324,4 +334,40 @@ func TestSalvageRefuses(t *testing.T) {
 	left, err := filepath.Glob(place + "*")
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// What deleted runs have left comes back when only tables are read. It is no damage: entries of the
+// index of runs are made anew.
+func TestSalvageBesideDeletedRuns(t *testing.T) {
+	ctx := t.Context()
+	w := &wreck{dir: filepath.Join(t.TempDir(), "db"), hashes: map[string]inmem.Hash{}}
+	d, err := inmem.Open(w.dir, nil)
+	require.NoError(t, err)
+	var runs []*inmem.Run
+	for i := range 4 {
+		r, err := d.BeginRun(ctx, inmem.RunOptions{Agent: fmt.Sprint("agent ", i), Tags: []string{"x"}})
+		require.NoError(t, err)
+		_, err = r.KV().Put(ctx, "a", inmem.Int(1))
+		require.NoError(t, err)
+		runs = append(runs, r)
+	}
+	for _, r := range slices.Concat(runs[:1], runs[2:]) {
+		w.hashes[r.ID()], err = r.StateHash(ctx, d.Version())
+		require.NoError(t, err)
+	}
+	require.NoError(t, d.Close())
+	e, err := embedded.Open(ctx, embedded.Options{Dir: w.dir})
+	require.NoError(t, err)
+	d, err = inmem.OpenOn(inmem.Hooks{Backend: e}, nil)
+	require.NoError(t, err)
+	require.NoError(t, d.DeleteRun(ctx, runs[1].ID()))
+	require.Eventually(t, func() bool { return e.Stats().Freed == 1 }, time.Minute, time.Millisecond)
+	require.NoError(t, d.Close())
+	w.dropLogs(t)
+	report, saved := w.salvage(t)
+	require.Equal(t, len(w.hashes), w.whole(t, report, saved))
+	for _, p := range report.Problems {
+		require.False(t, p.Derived(), "%s", p.String())
+	}
+	require.Len(t, report.Problems, report.Found)
 }

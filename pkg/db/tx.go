@@ -68,8 +68,9 @@ func (tx *Tx) On(r *Run) *Tx {
 // transaction has ended.
 func (tx *Tx) Commit(ctx context.Context) (uint64, error) { return tx.t.Commit(ctx) }
 
-// Rollback ends a transaction made by Begin without writing anything. After the end it returns
-// ErrTxnDone, so it can be deferred. Inside the function of Update it is refused.
+// Rollback ends a transaction made by Begin without writing anything. After the end, and beside a
+// Commit that has begun, it does nothing and returns ErrTxnDone, so it can be deferred. Inside the
+// function of Update it is refused.
 func (tx *Tx) Rollback() error { return tx.t.Rollback() }
 
 // Snapshot is the version that all reads of the transaction come from.

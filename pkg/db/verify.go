@@ -96,7 +96,8 @@ type VerifyReport struct {
 	Version uint64 `json:"version"`
 	// Runs counts the runs and shared namespaces.
 	Runs int `json:"runs"`
-	// Commits are those of the database, Events and Spans what there is in the runs.
+	// Commits are those on record: of deleted runs they go in the course of time. Events and Spans are
+	// what there is in the runs.
 	Commits uint64 `json:"commits"`
 	Events  uint64 `json:"events"`
 	Spans   uint64 `json:"spans"`

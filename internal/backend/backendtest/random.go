@@ -239,6 +239,11 @@ func (p *play) commit(r *backend.Request) {
 	require.Equal(w, e.existed, out.Existed)
 	commit := backend.Commit{Scopes: p.h.scopes(e), CommitRecord: codec.CommitRecord{
 		Version: out.Version, Previous: p.last, Time: now, Flags: r.Flags}}
+	for _, w := range r.Writes {
+		if w.Op == backend.Put && w.Expiry > commit.Deadline {
+			commit.Deadline = w.Expiry
+		}
+	}
 	for _, s := range commit.Scopes {
 		commit.CommitRecord.Scopes = append(commit.CommitRecord.Scopes,
 			codec.ScopeCommit{Scope: s.Scope, Number: s.Number})

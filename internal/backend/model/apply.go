@@ -100,6 +100,11 @@ func (b *Backend) record(
 ) {
 	c := backend.Commit{CommitRecord: codec.CommitRecord{
 		Version: version, Previous: b.published, Time: now, Flags: r.Flags}}
+	for _, w := range r.Writes {
+		if w.Op == backend.Put {
+			c.Deadline = max(c.Deadline, w.Expiry)
+		}
+	}
 	for s, changes := range changed {
 		sort.Slice(changes, func(i, j int) bool {
 			x, y := changes[i], changes[j]

@@ -120,9 +120,16 @@ var mutations = []mutation{
 	{
 		name: "holes in the order", off: "Open takes commits among which one is missing",
 		file: "internal/embedded/open.go",
-		edits: []edit{{"if rec.Version != s.Flushed && rec.Previous != d.order.commit {",
-			"if d == nil {"}},
+		edits: []edit{{"if !begins && rec.Previous != d.order.commit {",
+			"if !begins && d == nil {"}},
 		suites: []suite{{engine, "TestDamageHoleInTheOrder"}},
+	},
+	{
+		name: "commits that last", off: "what deleted runs committed goes whatever the deadlines",
+		file: "internal/embedded/thin.go",
+		edits: []edit{{"if !behind && whole && !left && f.time >= f.deadline {",
+			"if !behind && whole && !left {"}},
+		suites: []suite{{engine, "TestThinning"}},
 	},
 	{
 		name: "ceiling of versions", off: "versions that were lost are given out again",

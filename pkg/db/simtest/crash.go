@@ -75,11 +75,10 @@ var failures = []struct {
 
 // crash has the power go: of what was not synced a share stays.
 func (e *episode) crash(share int, a Action) {
-	left := e.disk.raw.CrashClone(vfs.CrashCloneCfg{
+	e.floor = e.engine.Durable() // first: the database goes on to sync
+	e.restart(e.disk.raw.CrashClone(vfs.CrashCloneCfg{
 		UnsyncedDataPercent: share, RNG: rand.New(rand.NewPCG(a.Args[5], a.Args[6])),
-	})
-	e.floor = e.engine.Durable()
-	e.restart(left)
+	}))
 }
 
 // powerCut goes on from what was there when the power went in the middle of an operation.

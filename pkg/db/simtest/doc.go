@@ -1,4 +1,4 @@
-// Package simtest is a simulator of in-mem: many logical clients drive the whole public API of
+// Package simtest is a simulator of in-mem: many logical clients drive the public API of
 // package db, on a disk that loses power, fails and fills up, and everything that a database
 // answers is held against a twin that cannot be wrong in the same way: the same front door over
 // internal/backend/model, an authority of maps and sorting that is never closed by accident.

@@ -118,6 +118,10 @@ func (e *episode) sides(eng *embedded.DB) (err error) {
 	if e.model, err = assemble(e.twin, eng.BootEpoch()+1); err != nil {
 		return err
 	}
+	e.twin.onRecord = func(version uint64) bool {
+		rec, err := eng.CommitRecord(e.ctx, version)
+		return err != nil || rec.Version != 0
+	}
 	e.model.sweep = func(ctx context.Context) error {
 		return e.twin.SweepBy(ctx, e.clock(), e.twin.Commit)
 	}

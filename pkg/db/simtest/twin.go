@@ -22,6 +22,8 @@ type twin struct {
 	// numbers are those of scopes that the other side has given out during the action: some of what
 	// the front door does depends on them.
 	numbers []codec.Scope
+	// onRecord tells whether the other side has a record of a commit.
+	onRecord func(version uint64) bool
 }
 
 // deed is something that changed the store, when version was the newest.
@@ -34,7 +36,7 @@ type deed struct {
 }
 
 func newTwin(now func() time.Time) *twin {
-	t := &twin{Backend: model.New(now)}
+	t := &twin{Backend: model.New(now), onRecord: func(uint64) bool { return true }}
 	t.base = t.Backend.Clone(func() time.Time { return t.at })
 	return t
 }
@@ -55,6 +57,35 @@ func (t *twin) Commit(ctx context.Context, r *backend.Request) (backend.Outcome,
 	again.CreateScopes = slices.Clone(r.CreateScopes)
 	t.deed = append(t.deed, deed{version: out.Version, time: at, request: &again})
 	return out, nil
+}
+
+// NewestCommit implements backend.Backend. A commit of which nothing is left may not be on record
+// any more on the other side: then it is the one before it.
+func (t *twin) NewestCommit(ctx context.Context, at uint64) (uint64, int64, error) {
+	version, time, err := t.Backend.NewestCommit(ctx, at)
+	for err == nil && version != 0 && t.nothingLeft(version) && !t.onRecord(version) {
+		version, time, err = t.Backend.NewestCommit(ctx, version-1)
+	}
+	return version, time, err
+}
+
+// VersionAt implements backend.Backend; see NewestCommit.
+func (t *twin) VersionAt(ctx context.Context, time int64) (uint64, error) {
+	version, err := t.Backend.VersionAt(ctx, time)
+	if err != nil || version == 0 {
+		return version, err
+	}
+	version, _, err = t.NewestCommit(ctx, version)
+	return version, err
+}
+
+// nothingLeft tells whether all scopes are gone that a commit wrote to.
+func (t *twin) nothingLeft(version uint64) bool {
+	for c, err := range t.Tail(context.Background(), version) {
+		return err == nil && c.Version == version && len(c.Scopes) > 0 &&
+			!slices.ContainsFunc(c.Scopes, func(s backend.ScopeChanges) bool { return !s.Gone })
+	}
+	return false
 }
 
 // Prune implements backend.Backend.

@@ -86,6 +86,10 @@ func Create(ctx context.Context, system txn.Scope, epoch uint64, n NewRun) error
 			rec.App = cmp.Or(rec.App, parent.App)
 			rec.Agent = cmp.Or(rec.Agent, parent.Agent)
 			rec.Imported = parent.Imported
+			rec.Oldest = parent.Number
+			if parent.ForkVersion > 0 && parent.ParentNumber != 0 { // not one that was imported
+				rec.Oldest = parent.Oldest
+			}
 		}
 	}
 	return rewrite(ctx, system, nil, &rec)

@@ -45,6 +45,6 @@ var Footprint = []Row{
 	{"footprint/allocs/append", "event append", goals(allocations(4))},
 	{"footprint/allocs/cell_cas", "cell compare-and-swap", goals(allocations(4))},
 	{"footprint/allocs/span", "trace record", goals(allocations(20))},
-	{"footprint/allocs/scan_1000", "scan of a thousand keys", goals(allocations(12))},
+	{"footprint/allocs/scan_1000", "scan of a thousand keys", goals(allocations(8))},
 	{"footprint/allocs/fork", "fork", goals(allocations(90))},
 }

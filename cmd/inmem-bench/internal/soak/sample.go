@@ -35,6 +35,8 @@ type Sample struct {
 	Goroutines  float64 `json:"goroutines"`
 	Descriptors float64 `json:"descriptors"`
 	Runs        float64 `json:"runs"`
+	// Deleted is how many runs were deleted so far.
+	Deleted float64 `json:"runs_deleted"`
 }
 
 // meter collects how long operations took, between two samples.

@@ -177,7 +177,7 @@ func (c *crew) sample(began time.Time) (all []Sample) {
 		last = time.Now()
 		s.Seconds = last.Sub(began).Seconds()
 		n := c.w.tally.read()
-		s.Runs = float64(n.Runs + n.Forks - n.Deleted)
+		s.Runs, s.Deleted = float64(n.Runs+n.Forks-n.Deleted), float64(n.Deleted)
 		all = append(all, s)
 		if c.o.Progress != nil {
 			c.o.Progress(s, n)
